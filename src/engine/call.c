@@ -65,6 +65,8 @@ static enum qr_status set_arg(struct qri_frame *frame, uint32_t slot,
     if (unit->vars[slot].table != NULL) {
         if (arg->rowset == NULL)
             return qr_sql_fail(err, 206, qr_type_name(&arg->type), "table type");
+        if (frame->outer == NULL) /* of an RPC: no DECLARE has asked */
+            QR_TRY(qri_want_table_type(frame->session, NULL, unit->vars[slot].user_type_id, err));
         frame->slots[slot].rowset = arg->rowset;
         frame->slots[slot].rowset_borrowed = true;
         return QR_OK;

@@ -76,7 +76,8 @@ static enum qr_status type_name(struct qri_host_call *h)
     if (id > 256) {
         const struct qr_cat_usertype *u =
             qr_cat_usertype_by_id(&h->session->catalog->cat, (uint32_t)id);
-        return u == NULL ? qri_host_null(h) : qri_host_text(h, u->name);
+        return u == NULL || !qri_sees_type(h->session, u) ? qri_host_null(h)
+                                                          : qri_host_text(h, u->name);
     }
     enum qr_type_id type = id <= 0 ? QR_TYPE_NULL : qr_type_by_system_id((uint8_t)id);
     if (type == QR_TYPE_NULL)

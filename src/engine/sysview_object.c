@@ -49,6 +49,13 @@ static int object_id(const struct qr_cat_object *o)
     return o->is_ms_shipped ? -(int)o->object_id : (int)o->object_id;
 }
 
+/* The system's own are of the version: they have no date in a database. */
+static int64_t date_of(const struct qr_cat_object *o, int64_t ticks)
+{
+    static const int64_t first_of_2026 = INT64_C(639028224000000000);
+    return o->is_ms_shipped && ticks == 0 ? first_of_2026 : ticks;
+}
+
 #define OBJECT_COLUMNS                                                                             \
     "name sysname, object_id int, principal_id int null, schema_id int, "                          \
     "parent_object_id int, type char(2), type_desc nvarchar(60), create_date datetime, "           \
@@ -56,7 +63,7 @@ static int object_id(const struct qr_cat_object *o)
 #define OBJECT_ARGS(o)                                                                             \
     (o)->name, object_id(o), qri_sys_null_if((o)->owner_id == 0, (o)->owner_id),                   \
         (int)(o)->schema_id, (int)(o)->parent_object_id, type_code(o), type_desc(o),               \
-        (o)->create_ticks, (o)->modify_ticks, (int)(o)->is_ms_shipped
+        date_of(o, (o)->create_ticks), date_of(o, (o)->modify_ticks), (int)(o)->is_ms_shipped
 
 static enum qr_status object_row(struct qri_sysrows *rows, const struct qr_session *session,
                                  const struct qr_cat_object *o)

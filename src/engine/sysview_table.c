@@ -1,5 +1,6 @@
 /* sysview_table.c - sys.columns, indexes, keys, foreign keys, checks, defaults …; see
  * sysview_int.h. */
+#include "access_int.h"
 #include "sysview_int.h"
 #include "ddl_int.h"
 #include "temp_int.h"
@@ -297,7 +298,7 @@ static enum qr_status constraint_column_usage(struct qri_sysrows *rows, struct q
     for (size_t i = 0; i < cat->object_count; i++) {
         const struct qr_cat_object *o = cat->objects[i];
         const struct qr_cat_schema *schema = qr_cat_schema_by_id(cat, o->schema_id);
-        if (o->type != QR_CAT_TABLE || schema == NULL)
+        if (o->type != QR_CAT_TABLE || schema == NULL || !qri_sees_object(session, o))
             continue;
         QR_TRY(table_column_usage(&(struct usage){rows, cat->database_name, schema->name, o}));
     }

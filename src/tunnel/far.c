@@ -178,6 +178,7 @@ static void serve_open(struct qr_tunnel_far *far, struct qr_rpc_request *own_req
         status = QR_NOMEM;
     if (status == QR_OK)
         status = hand_over(far, s, own_request);
+    explicit_bzero((void *)(uintptr_t)own_request->body, own_request->bytes); /* a password */
     if (status != QR_OK) {
         free(s);
         qr_rpc_refuse(own_request, status, NULL);
