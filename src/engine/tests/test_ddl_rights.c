@@ -6,6 +6,7 @@
  * for one. */
 #include "users_bed.h"
 #include "access_int.h"
+#include "engine/rowset.h"
 #include "base/banned.h"
 
 enum { NEEDS_MAX = 4 };
@@ -268,6 +269,29 @@ static void test_each_statement_asks_for_what_is_documented(void **state)
     assert_int_equal(failures, 0);
 }
 
+/* No DECLARE asks for the type of a table that comes with the call itself. */
+static void test_a_call_with_a_table_asks_for_its_type(void **state)
+{
+    const struct qr_type type = qr_type_of(QR_TYPE_INT);
+    struct qr_rowset *rowset = NULL;
+    (void)state;
+    ok(&dbo, "create type tt as table (a int); create user u without login");
+    ok(&dbo, "create procedure takes @t tt readonly as select count(*) as n from @t");
+    ok(&dbo, "grant execute on takes to u; execute as user = 'u'");
+    assert_int_equal(qr_rowset_new(&type, 1, qr_session_store(dbo.session), &rowset, NULL), QR_OK);
+    const struct qr_arg arg = {.type = qr_type_of(QR_TYPE_TABLE), .rowset = rowset};
+    for (int granted = 0; granted < 2; granted++) {
+        assert_int_equal(
+            qr_session_call(dbo.session, qr_str("takes"), &arg, 1, client_sink(&dbo)), QR_OK);
+        const char *said = qr_buf_cstr(&dbo.out);
+        assert_non_null(strstr(said, granted ? "ROW 0" : "The EXECUTE permission was denied on "
+                                                         "the object 'tt'"));
+        ok(&dbo, "revert; grant execute on type::tt to u; execute as user = 'u'");
+    }
+    ok(&dbo, "revert");
+    qr_rowset_free(rowset);
+}
+
 /* What a later version adds is public only if somebody has decided so. */
 static void test_every_view_is_public_or_guarded_on_purpose(void **state)
 {
@@ -292,6 +316,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_each_statement_asks_for_what_is_documented, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_call_with_a_table_asks_for_its_type, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_every_view_is_public_or_guarded_on_purpose, setup,
                                         teardown),
