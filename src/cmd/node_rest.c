@@ -38,6 +38,7 @@ enum qr_status qri_node_rest(struct qri_node *node, const struct qr_database_row
         state.idle_ns =
             used ? 0 : (uint64_t)(qr_env_mono_ns(node->options.env) - hosted->rest_since_ns);
         state.rests = state.idle_ns >= idle_ns && hosted->refs == 0 && is_safe(node, hosted);
+        state.only_logins = hosted->db != NULL && !qr_database_has_passwords(hosted->db);
     }
     if (state.rests && qri_node_find_held(node, row->id) == NULL) {
         *held = (struct held){node->held, row->id, true}; /* who comes asks for another route */

@@ -86,7 +86,8 @@ static void route(void *ctx, struct qr_route_job *job)
     struct asked *asked = calloc(1, sizeof *asked);
     struct qr_control_ask ask = {.server = qr_server_of(job->server_id),
                                  .name = job->database,
-                                 .read_only = job->read_only_intent};
+                                 .read_only = job->read_only_intent,
+                                 .unchecked = job->is_unchecked};
     int64_t left_ns = job->deadline_mono_ns - qr_env_mono_ns(role->env);
     if (asked == NULL) {
         job->status = qr_fail(&job->err, QR_NOMEM, "ask a route");

@@ -45,7 +45,7 @@ static const struct {
     /* clang-format off */
     {QR_CONTROL_REGISTER,    {ASK(BYTE, role, QR_ROLE_COUNT), ASK(TEXT, name, WORDS_MAX), ASK(WORD, pid, 0),
                               ASK(TEXT, node_address, NAMES_MAX), ASK(TEXT, session_address, NAMES_MAX)}},
-    {QR_CONTROL_ROUTE,       {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(FLAG, read_only, 0)}},
+    {QR_CONTROL_ROUTE,       {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(FLAG, read_only, 0), ASK(FLAG, unchecked, 0)}},
     {QR_CONTROL_STATE,       {ASK(LONG, version, 0)}},
     {QR_CONTROL_FIND,        {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(WORD, id, 0)}},
     {QR_CONTROL_DATABASES,   {ASK(WORD, server, 0), ASK(WORD, id, 0)}},

@@ -24,7 +24,7 @@ static const int64_t MINUTE_NS = INT64_C(60) * 1000000000, REST_NS = INT64_C(30)
 
 void qr_rest_state_put(uint8_t dst[QR_REST_BYTES], const struct qr_rest_state *state)
 {
-    dst[0] = state->rests;
+    dst[0] = (uint8_t)(state->rests | state->only_logins << 1);
     qr_put64le(dst + 1, state->idle_ns);
 }
 
@@ -41,10 +41,11 @@ enum qr_status qr_node_rest(struct qr_rpc_peer *peer, const struct qr_database_r
     enum qr_status status = qr_buf_status(&body, err);
     if (status == QR_OK)
         status = qr_rpc_call_wait(peer, QR_NODE_REST, &iov, 1, timeout_ns, &reply, err);
-    if (status == QR_OK && (reply.len != QR_REST_BYTES || reply.data[0] > 1))
+    if (status == QR_OK && (reply.len != QR_REST_BYTES || reply.data[0] > 3))
         status = qr_fail(err, QR_PROTOCOL, "the answer of a node breaks its format");
     if (status == QR_OK)
-        *ret_state = (struct qr_rest_state){reply.data[0] == 1, qr_get64le(reply.data + 1)};
+        *ret_state = (struct qr_rest_state){(reply.data[0] & 1) != 0, qr_get64le(reply.data + 1),
+                                            reply.data[0] > 1};
     qr_buf_done(&body);
     qr_buf_done(&reply);
     return status;
@@ -156,7 +157,7 @@ static enum qr_status resume(struct qr_control *control, const struct qr_databas
     pthread_mutex_unlock(&control->mu);
     if (starts) /* it starts while the row is written */
         QR_TRY(host->want(host->ctx, node, err));
-    QR_TRY(qr_registry_set_paused(control->options.registry, row->id, false,
+    QR_TRY(qr_registry_set_paused(control->options.registry, row->id, false, false,
                                   qr_env_wall_ns(control->options.env), err));
     return release(control, row, err);
 }
@@ -286,6 +287,7 @@ static enum qr_status ask_nodes(struct qr_control *control, const struct qr_data
             continue; /* who is not there has no session */
         QR_TRY(qri_control_node(control, name, &peer, err));
         QR_TRY(qr_node_rest(peer, row, delay, REST_NS, &state, err));
+        ret_state->only_logins |= state.only_logins; /* of those who have it open */
         if (!state.rests)
             *ret_state = state;
     }
@@ -313,7 +315,7 @@ static void try_pause(struct qr_control *control, const struct qr_database_row *
     if (pauses && qr_database_has_nodes(row))
         qri_reign_end(control, row->id, true);
     if (pauses)
-        status = qr_registry_set_paused(control->options.registry, row->id, true,
+        status = qr_registry_set_paused(control->options.registry, row->id, true, state.only_logins,
                                         qr_env_wall_ns(env), &err);
     if (!pauses || status != QR_OK)
         (void)!release(control, row, NULL);

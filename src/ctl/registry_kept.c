@@ -220,7 +220,7 @@ bool qr_registry_next_serverless(struct qr_registry *registry, size_t *index,
 }
 
 struct pause {
-    bool paused;
+    bool paused, only_logins;
     int64_t wall_ns;
 };
 
@@ -228,14 +228,15 @@ static void change_paused(struct qr_database_row *row, const void *arg)
 {
     const struct pause *pause = arg;
     row->paused_wall_ns = pause->paused ? pause->wall_ns : 0;
+    row->only_logins = pause->paused && pause->only_logins;
     if (!pause->paused)
         row->resumed_wall_ns = pause->wall_ns;
 }
 
 enum qr_status qr_registry_set_paused(struct qr_registry *registry, uint32_t id, bool paused,
-                                      int64_t wall_ns, struct qr_err *err)
+                                      bool only_logins, int64_t wall_ns, struct qr_err *err)
 {
-    struct pause pause = {paused, wall_ns};
+    struct pause pause = {paused, only_logins, wall_ns};
     return qri_registry_change(registry, id, change_paused, &pause, err);
 }
 

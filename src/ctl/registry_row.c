@@ -105,6 +105,7 @@ static const struct member members[] = {
     {"firstBackupWallNs", LONG, AT(first_backup_wall_ns), 0, 0, INT64_MAX, true},
     {"pausedWallNs",   LONG, AT(paused_wall_ns), 0, 0, INT64_MAX, true},
     {"resumedWallNs",  LONG, AT(resumed_wall_ns), 0, 0, INT64_MAX, true},
+    {"onlyLogins",     WORD, AT(only_logins),    0, 0, 1, true},
     {"reservedDtus",   WORD, AT(reserved_dtus),  0, 0, INT32_MAX, true},
     {"reservedPool",   TEXT, CHARS(reserved_pool),                true},
     {"owner",          TEXT, CHARS(owner),                        true},

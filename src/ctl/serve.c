@@ -234,6 +234,11 @@ static void serve_route(struct qr_control *control, const struct qr_control_ask 
         qr_rpc_refuse(own_request, QR_SQL, &err);
         return;
     }
+    if (ask->unchecked && p.row.paused_wall_ns != 0 && p.row.only_logins != 0) {
+        (void)qr_sql_fail(&err, 4060, p.row.name); /* nobody in it can know him: it sleeps on */
+        qr_rpc_refuse(own_request, QR_SQL, &err);
+        return;
+    }
     pthread_mutex_lock(&control->mu);
     bool ready = qri_reign_route(control, &p.row, p.read_only, node) ||
                  qri_pause_parks(control, &p.row) ||

@@ -55,6 +55,19 @@ enum qr_status qr_database_user_hash(struct qr_database *db, struct qr_str user,
     return n > 0 && n < QR_USER_HASH_BYTES ? QR_OK : qr_fail(err, QR_NOT_FOUND, "no such user");
 }
 
+bool qr_database_has_passwords(struct qr_database *db)
+{
+    bool has = false;
+    if (atomic_load_explicit(&db->follows, memory_order_acquire))
+        qri_follow_newest(db);
+    pthread_mutex_lock(&db->catalog_mu);
+    for (size_t i = 0; i < db->catalog->principal_count; i++)
+        has |= db->catalog->principals[i].type == 'S' &&
+               db->catalog->principals[i].password_hash.n > 0;
+    pthread_mutex_unlock(&db->catalog_mu);
+    return has;
+}
+
 /* ---- contexts ---- */
 
 /* Who came in by a login is in its roles of the server, too; who he becomes is not. */

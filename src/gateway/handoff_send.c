@@ -362,6 +362,7 @@ static struct qri_handoff *new_handoff(struct qri_conn *conn)
         .server_id = info->server_id,
         .database = qr_str_n(handoff->database, info->database.n),
         .read_only_intent = info->login7->read_only_intent,
+        .is_unchecked = !info->is_checked,
         .deadline_mono_ns = conn->deadline_ns - QRI_LOGIN_ROUND_MS * INT64_C(1000000),
         .done = job_done,
     };

@@ -93,6 +93,27 @@ class Case(unittest.TestCase):
 
 
 class Serverless(Case):
+    def refused(self, name, user, password="Wrong-Word-1"):
+        with self.assertRaises(tds.Failed) as caught:
+            self.server.connect(name, user=user, password=password, timeout=60).close()
+        return [m.number for m in caught.exception.messages]
+
+    def test_a_wrong_password_resumes_it_only_if_its_own_users_have_some(self):
+        self.make("guessed", "GP_S_Gen5_2", autoPauseDelay=15)
+        self.statement("guessed", "CREATE TABLE t (a int)")
+        paused = self.wait_status("guessed", "Paused")["pausedDate"]
+        for user in (server.ADMIN, "nobody"):
+            self.assertEqual(self.refused("guessed", user), [18456])
+        shown = self.shown("guessed")
+        self.assertEqual((shown["status"], shown["pausedDate"]), ("Paused", paused))
+        self.statement("guessed", "CREATE USER own WITH PASSWORD = 'Private-Word-3'")
+        paused = self.wait_status("guessed", "Paused")["pausedDate"]
+        with self.server.connect("guessed", user="own", password="Private-Word-3", timeout=60) as own:
+            self.assertEqual(own.execute("SELECT USER_NAME()"), [("own",)])
+        self.wait_status("guessed", "Paused")
+        self.assertEqual(self.refused("guessed", "nobody"), [18456])  # who knows, before it is asked?
+        self.change("DELETE", "guessed", None)
+
     def test_it_pauses_and_a_login_resumes_it(self):
         self.make("gp", "GP_S_Gen5_2", autoPauseDelay=15)
         self.rounds("gp", 100 if LONG else 2)

@@ -29,7 +29,7 @@ static void create_serverless(struct fixture *f, int32_t minutes)
 static void set_rest(struct fixture *f, bool rests, uint64_t idle_ns)
 {
     pthread_mutex_lock(&f->mu);
-    f->rest = (struct qr_rest_state){rests, idle_ns};
+    f->rest = (struct qr_rest_state){.rests = rests, .idle_ns = idle_ns};
     pthread_mutex_unlock(&f->mu);
 }
 
@@ -92,6 +92,31 @@ static void test_what_nobody_uses_is_paused_and_a_route_resumes_it(void **state)
     assert_true(d.row.paused_wall_ns == 0 && d.row.resumed_wall_ns > 0);
 }
 
+/* Whom no login let in wakes it only if it may have users that it alone knows. */
+static void test_who_cannot_come_in_does_not_resume_it(void **state)
+{
+    static struct qr_resource_database d;
+    struct fixture *f = *state;
+    const struct qr_control_ask guess = {.name = qr_str("shop"), .unchecked = true};
+    struct qr_err err = {0};
+    set_rest(f, true, UINT64_MAX);
+    f->rest.only_logins = true;
+    create_serverless(f, 15);
+    wait_status(f, &d, "Paused");
+    assert_int_equal(call(f->brief, QR_CONTROL_ROUTE, &guess, NULL, &err), QR_SQL);
+    assert_int_equal(err.number, 4060);
+    assert_string_equal(status_of(f, &d), "Paused");
+    set_rest(f, false, 0); /* it is not paused again at once */
+    assert_int_equal(route(f), QR_OK);
+    wait_status(f, &d, "Online");
+    assert_int_equal(call(f->brief, QR_CONTROL_ROUTE, &guess, NULL, NULL), QR_OK);
+    set_rest(f, true, UINT64_MAX); /* with such users, or it does not know */
+    wait_status(f, &d, "Paused");
+    set_rest(f, false, 0);
+    assert_int_equal(call(f->brief, QR_CONTROL_ROUTE, &guess, NULL, NULL), QR_OK);
+    wait_status(f, &d, "Online");
+}
+
 static void test_what_is_in_use_stays_online(void **state)
 {
     static struct qr_resource_database d;
@@ -145,7 +170,7 @@ static void test_who_comes_while_it_pauses_keeps_it_online(void **state)
     struct qr_rpc_request *kept = f->kept[0];
     pthread_mutex_unlock(&f->mu);
     (void)was_asked(f, QR_NODE_RELEASE);
-    qr_rest_state_put(answer, &(struct qr_rest_state){true, UINT64_MAX});
+    qr_rest_state_put(answer, &(struct qr_rest_state){.rests = true, .idle_ns = UINT64_MAX});
     qr_rpc_answer(kept, &(struct iovec){answer, sizeof answer}, 1);
     assert_int_equal(pthread_join(thread, &routed), 0);
     assert_ptr_equal(routed, f);
@@ -254,6 +279,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_nobody_uses_is_paused_and_a_route_resumes_it,
                                         setup_paused, teardown),
+        cmocka_unit_test_setup_teardown(test_who_cannot_come_in_does_not_resume_it, setup_paused,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_what_is_in_use_stays_online, setup_paused, teardown),
         cmocka_unit_test_setup_teardown(test_one_that_shall_never_pause_is_not_asked, setup_paused,
                                         teardown),

@@ -21,8 +21,8 @@ enum qr_control_method {
     QR_CONTROL_REGISTER = 0x301, /* role, name, pid: this process is ready; of a compute node on
                                     another machine also node_address, session_address, and it
                                     says so again every second */
-    QR_CONTROL_ROUTE,            /* server, name of a database, read_only; waits; answer: struct
-                                    qr_control_route */
+    QR_CONTROL_ROUTE,            /* server, name of a database, read_only, unchecked; waits; answer:
+                                    struct qr_control_route */
     QR_CONTROL_STATE,            /* version; waits for a newer one; answer: u64 version, items */
     QR_CONTROL_FIND, /* a database by server and name or, if that is empty, by id; answer: a row */
     QR_CONTROL_DATABASES, /* those of a server (or QR_SERVER_ANY) with an id above; answer: rows,
@@ -245,6 +245,7 @@ struct qr_control_ask {
     uint8_t login_change;                /* enum qr_login_change */
     bool no_wait; /* an operation: the answer comes when it has been started */
     bool read_only;
+    bool unchecked; /* ROUTE: only a user of the database itself is to come in */
     bool geo;      /* CREATE with copy_of, BACKUPS: from the second store of backups; ADD_REPLICA: a
                       geo-secondary */
     bool verify;   /* CREATE with copy_of: it is checked, and goes again */

@@ -59,6 +59,7 @@ QR_NODISCARD enum qr_status qr_node_move(struct qr_rpc_peer *peer,
 struct qr_rest_state {
     bool rests;
     uint64_t idle_ns;
+    bool only_logins; /* it has the database open, and no user there has a password of his own */
 };
 QR_NODISCARD enum qr_status qr_node_rest(struct qr_rpc_peer *peer,
                                          const struct qr_database_row *row, uint64_t idle_ns,

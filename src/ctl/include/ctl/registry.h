@@ -149,6 +149,7 @@ struct qr_database_row {
     int64_t first_backup_wall_ns; /* of files: from when on its backups restore it; 0: not yet */
     int64_t paused_wall_ns;  /* serverless: since when no process has it; 0: it is not paused */
     int64_t resumed_wall_ns; /* when that ended the last time; 0: never */
+    uint32_t only_logins;    /* 1: it is paused, and no user in it has a password of his own */
     /* SID of the login that is dbo there, in hexadecimal; of what reads or follows another database
      * that one's. "": the server's administrator. */
     char owner[QR_OWNER_TEXT_BYTES + 1];
@@ -340,9 +341,9 @@ QR_NODISCARD enum qr_status qr_registry_set_retention(struct qr_registry *regist
  * rows that come and go meanwhile may be missed. False: there is none. */
 bool qr_registry_next_serverless(struct qr_registry *registry, size_t *index,
                                  struct qr_database_row *ret_row);
-/* Paused or resumed at that time. */
+/* Paused or resumed at that time. `only_logins`: see the row. */
 QR_NODISCARD enum qr_status qr_registry_set_paused(struct qr_registry *registry, uint32_t id,
-                                                   bool paused, int64_t wall_ns,
+                                                   bool paused, bool only_logins, int64_t wall_ns,
                                                    struct qr_err *err);
 /* Its first full backup; what was said before, and of another timeline, stays. */
 QR_NODISCARD enum qr_status qr_registry_set_first_backup(struct qr_registry *registry, uint32_t id,

@@ -322,6 +322,8 @@ enum { QR_USER_HASH_BYTES = 128 };
  * PASSWORD), as qr_password_hash made it. QR_NOT_FOUND: it has none of that name. Any thread. */
 QR_NODISCARD enum qr_status qr_database_user_hash(struct qr_database *db, struct qr_str user,
                                                   char dst[QR_USER_HASH_BYTES], struct qr_err *err);
+/* Has a user of it such a password? Any thread. */
+bool qr_database_has_passwords(struct qr_database *db);
 /* Query Store: should it be written now? `idle_since_ns`: monotonic, when the last session left; 0:
  * some are there. Costs no I/O. */
 bool qr_database_statistics_due(struct qr_database *db, int64_t idle_since_ns);

@@ -18,7 +18,8 @@ struct qr_route_job {
     uint32_t server_id;
     struct qr_str database; /* as the login named it; n = 0: the default */
     bool read_only_intent;
-    uint32_t attempt; /* 0, 1, ...: from 1 on the route before did not work, so look again */
+    bool is_unchecked; /* no login let him in: the database may, by a password of its own (G7) */
+    uint32_t attempt;  /* 0, 1, ...: from 1 on the route before did not work, so look again */
     int64_t deadline_mono_ns;
     /* Any thread, also inside `route`, exactly once. Nothing of the job may be touched after. */
     void (*done)(struct qr_route_job *job);
