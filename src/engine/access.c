@@ -46,7 +46,7 @@ enum qr_status qr_database_user_hash(struct qr_database *db, struct qr_str user,
         qri_follow_newest(db);
     pthread_mutex_lock(&db->catalog_mu);
     const struct qri_principal *found = qri_principal_by_name(db->catalog, user);
-    size_t n = found == NULL ? 0 : found->password_hash.n;
+    size_t n = found == NULL || found->type != 'S' ? 0 : found->password_hash.n;
     if (n > 0 && n < QR_USER_HASH_BYTES) {
         memcpy(dst, found->password_hash.p, n);
         dst[n] = '\0';
@@ -269,7 +269,7 @@ static const struct qri_principal *find_user(const struct qr_session *session)
     const struct qr_session_options *login = &session->login;
     if (login->is_own_user) {
         const struct qri_principal *p = qri_principal_by_name(session->catalog, login->login);
-        return p != NULL && p->password_hash.n > 0 ? p : NULL;
+        return p != NULL && p->type == 'S' && p->password_hash.n > 0 ? p : NULL;
     }
     const struct qri_principal *p = qri_principal_by_sid(session->catalog, login->sid);
     bool is_his = p != NULL && p->type == 'S' && p->password_hash.n == 0;

@@ -174,6 +174,7 @@ static const struct procedure {
     {"sp_set_database_firewall_rule", QR_MAY_CONTROL},
     {"sp_set_firewall_rule", QR_MAY_NOTHING},
     {"sp_set_session_context", QR_MAY_NOTHING},
+    {"sp_setapprole", QR_MAY_NOTHING}, /* who knows the password */
     {"sp_spaceused", QR_MAY_NOTHING},
     {"sp_special_columns", QR_MAY_NOTHING},
     {"sp_sproc_columns", QR_MAY_NOTHING},
@@ -186,6 +187,7 @@ static const struct procedure {
     {"sp_tablecollations_90", QR_MAY_NOTHING},
     {"sp_tables", QR_MAY_NOTHING},
     {"sp_unprepare", QR_MAY_NOTHING},
+    {"sp_unsetapprole", QR_MAY_NOTHING},           /* who has the cookie */
     {"sp_updateextendedproperty", QR_MAY_NOTHING}, /* as sp_addextendedproperty */
     {"sp_updatestats", QR_MAY_CONTROL},
     {"sp_who", QR_MAY_NOTHING}, /* of other sessions with VIEW DATABASE STATE */

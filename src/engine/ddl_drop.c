@@ -225,7 +225,8 @@ static enum qr_status drop_item(struct qri_ddl *ddl, const struct qr_ast_drop *a
         return drop_schema(ddl, &item->name, ast->if_exists, err);
     if (qr_str_ieqz(ast->object_class, "TYPE"))
         return drop_type(ddl, &item->name, ast->if_exists, err);
-    if (qr_str_ieqz(ast->object_class, "USER") || qr_str_ieqz(ast->object_class, "ROLE"))
+    if (qr_str_ieqz(ast->object_class, "USER") || qr_str_ieqz(ast->object_class, "ROLE") ||
+        qr_str_ieqz(ast->object_class, "APPLICATION ROLE"))
         return qri_ddl_drop_principal(ddl, item, ast->object_class, ast->if_exists, err);
     if (c == NULL) {
         const char *what =

@@ -267,7 +267,7 @@ static enum qr_status alter_user(struct qri_ddl *ddl, const struct qr_ast_princi
     QR_TRY(qri_ddl_begin(&s, ddl, false, err));
     QR_TRY(read_options(ddl, ast, &o, err));
     const struct qri_principal *old = qri_principal_by_name(*ddl->main, ast->name.text);
-    if (old == NULL || old->type == 'R' || !may_alter(ddl, old, &o, ast->options.count))
+    if (old == NULL || old->type != 'S' || !may_alter(ddl, old, &o, ast->options.count))
         return qr_sql_fail(err, 15151, "alter", "user", name);
     if (old->principal_id < QR_PRINCIPAL_FIRST_USER)
         return qr_sql_fail(err, 15150, "alter", "user", name);
@@ -296,6 +296,8 @@ enum qr_status qri_ddl_principal(struct qri_ddl *ddl, const struct qr_ast_stmt *
     const struct qr_ast_principal *ast = (const struct qr_ast_principal *)stmt;
     if (qr_str_ieqz(ast->principal_class, "ROLE"))
         return qri_ddl_role(ddl, stmt, err);
+    if (qr_str_ieqz(ast->principal_class, "APPLICATION ROLE"))
+        return qri_ddl_approle(ddl, stmt, err);
     if (!qr_str_ieqz(ast->principal_class, "USER"))
         return qr_sql_fail(err, 40510, qri_z(ddl->arena, ast->principal_class));
     if (ast->from_what.n > 0 || ast->from_external) {
@@ -313,7 +315,7 @@ static enum qr_status drop_user(struct qri_ddl *ddl, struct qr_str name, bool if
     const char *z = qri_z(ddl->arena, name);
     QR_TRY(qri_ddl_begin(&s, ddl, false, err));
     const struct qri_principal *p = qri_principal_by_name(*ddl->main, name);
-    if (p == NULL || p->type == 'R')
+    if (p == NULL || p->type != 'S')
         return if_exists ? QR_OK : qr_sql_fail(err, 15151, "drop", "user", z);
     if (!qri_ddl_may_principal(ddl, p, QR_MAY_ALTER))
         return qr_sql_fail(err, 15151, "drop", "user", z);
@@ -330,6 +332,8 @@ enum qr_status qri_ddl_drop_principal(struct qri_ddl *ddl, const struct qr_ast_d
                                       struct qr_err *err)
 {
     struct qr_str name = item->name.parts[item->name.count - 1].text;
+    if (qr_str_ieqz(object_class, "APPLICATION ROLE"))
+        return qri_ddl_drop_approle(ddl, name, if_exists, err);
     return qr_str_ieqz(object_class, "ROLE") ? qri_ddl_drop_role(ddl, name, if_exists, err)
                                              : drop_user(ddl, name, if_exists, err);
 }

@@ -52,6 +52,9 @@ const char *qri_principal_noun(const struct qri_principal *principal);
 QR_NODISCARD enum qr_status qri_refuse_drop(struct qri_ddl_stmt *s,
                                             const struct qri_principal *principal);
 
+QRI_DDL_FN(qri_ddl_approle);
+QR_NODISCARD enum qr_status qri_ddl_drop_approle(struct qri_ddl *ddl, struct qr_str name,
+                                                 bool if_exists, struct qr_err *err);
 QRI_DDL_FN(qri_ddl_role);
 QR_NODISCARD enum qr_status qri_ddl_drop_role(struct qri_ddl *ddl, struct qr_str name,
                                               bool if_exists, struct qr_err *err);

@@ -514,7 +514,9 @@ static const struct qri_sysproc procedures[] = {
     {"sp_set_database_firewall_rule", sp_set_database_firewall_rule},
     {"sp_set_firewall_rule", sp_set_firewall_rule},
     {"sp_set_session_context", sp_set_session_context},
+    {"sp_setapprole", qri_sp_setapprole},
     {"sp_unprepare", sp_unprepare},
+    {"sp_unsetapprole", qri_sp_unsetapprole},
     {"sp_updateextendedproperty", sp_updateextendedproperty},
     {"sp_updatestats", nothing},
 };

@@ -52,7 +52,7 @@ enum { AUTHENTICATION_NONE, AUTHENTICATION_INSTANCE, AUTHENTICATION_DATABASE };
 
 static int authentication_of(const struct qri_principal *p)
 {
-    if (p->password_hash.n > 0)
+    if (p->type == 'S' && p->password_hash.n > 0)
         return AUTHENTICATION_DATABASE;
     return p->principal_id == QR_PRINCIPAL_DBO || p->login.n > 0 ? AUTHENTICATION_INSTANCE
                                                                  : AUTHENTICATION_NONE;
@@ -213,7 +213,9 @@ static enum qr_status token_row(struct qri_sysrows *rows, const struct qr_sessio
     const struct qri_principal *p = qri_principal_by_id(session->catalog, id);
     return p == NULL ? QR_OK
                      : qri_sysrow(rows, (int)id, sid_of(rows, session, p), p->name,
-                                  qr_str(p->type == 'R' ? "ROLE" : "SQL USER"));
+                                  qr_str(p->type == 'R'   ? "ROLE"
+                                         : p->type == 'A' ? "APPLICATION ROLE"
+                                                          : "SQL USER"));
 }
 
 static enum qr_status user_token(struct qri_sysrows *rows, struct qr_session *session)

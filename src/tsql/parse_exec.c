@@ -88,6 +88,13 @@ static void exec_options(struct qri_parser *p, struct qr_ast_exec *exec)
     } while (qri_p_accept_sym(p, ','));
 }
 
+/* A password is its argument. */
+static void note_secret(struct qri_parser *p, const struct qr_ast_exec *exec)
+{
+    size_t n = exec->procedure.count;
+    p->has_secret |= n > 0 && qr_str_ieqz(exec->procedure.parts[n - 1].text, "sp_setapprole");
+}
+
 static void exec_target(struct qri_parser *p, struct qr_ast_exec *exec)
 {
     if (qri_p_at_variable(p) && qri_p_peek_sym(p, 1, '=')) {
@@ -102,6 +109,7 @@ static void exec_target(struct qri_parser *p, struct qr_ast_exec *exec)
         exec->procedure_variable = qri_p_used(p);
     else
         exec->procedure = qri_p_name(p, 4);
+    note_secret(p, exec);
     if (qri_p_at_sym(p, ';') && qri_p_peek_sym(p, 1, TOK_INT)) {
         qri_p_advance(p);
         exec->procedure_number = qri_p_int(p);
@@ -147,6 +155,7 @@ struct qr_ast_stmt *qri_p_stmt_odbc_call(struct qri_parser *p)
     }
     qri_p_expect(p, KW_CALL);
     exec->procedure = qri_p_name(p, 4);
+    note_secret(p, exec);
     if (qri_p_accept_sym(p, '(') && !qri_p_accept_sym(p, ')')) {
         arguments(p, exec);
         qri_p_expect_sym(p, ')');

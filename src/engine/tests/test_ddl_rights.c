@@ -82,6 +82,7 @@ static const char *const things[] = {
     "create role staff",
     "create role owners",
     "create user other without login",
+    "create application role app with password = 'Blue-Lake-3791'",
     "create user u without login",
     "create table s.t (a int primary key, b int, c varchar(10), d int) insert s.t values (1, 1, "
     "'x', 1)",
@@ -204,6 +205,11 @@ static const struct right_row rows_of_ddl[] = {
     {"alter role staff with name = n", {{"alter any role", 15151}}},
     {"drop role staff", {{"control on role::staff", 15151}}},
     {"drop role staff", {{"alter any role", 15151}}},
+    {"create application role n with password = 'Blue-Lake-3791'", {{"alter any application role", 15247}}},
+    {"alter application role app with name = n", {{"alter on application role::app", 15151}}},
+    {"alter application role app with name = n", {{"alter any application role", 15151}}},
+    {"drop application role app", {{"alter any application role", 15151}}},
+    {"grant select on s.t to app", {{"control on s.t", 15151}}},
     /* owners */
     {"alter authorization on s.t to other", {{"take ownership on s.t", 15151}, {"impersonate on user::other", 15151}}},
     {"alter authorization on schema::s to other", {{"take ownership on schema::s", 15151}, {"impersonate on user::other", 15151}}},
