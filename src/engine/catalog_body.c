@@ -511,7 +511,7 @@ enum qr_status qri_body_decode_permission(const uint8_t *body, size_t body_bytes
     struct qr_perm_row row = {0};
     put_permission(&ar, &row);
     bool is_state = row.state == QR_PERM_GRANT || row.state == QR_PERM_GRANT_OPTION ||
-                    row.state == QR_PERM_DENY;
+                    row.state == QR_PERM_DENY || (row.state == QR_PERM_REVOKE && row.minor_id != 0);
     if (row.perm == QR_MAY_NOTHING || !is_state || qr_perm_class_desc(row.on)[0] == '\0')
         ar.failed = true;
     QR_TRY(decoded(&ar, "permission", err));

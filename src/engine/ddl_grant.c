@@ -67,13 +67,15 @@ enum qr_status qri_grant_by(struct qri_grant *g, enum qr_perm perm, uint32_t col
     if (says_as)
         QR_TRY(qr_perm_token_make(g->s.arena, g->grantor_id, c->members, c->member_count, &token,
                                   g->s.err));
-    if (!token.is_owner && !qr_perm_may_grant(c->book, &token, &g->what, column_id, perm))
-        return may_not(g, &token, perm);
-    if (says_as)
-        return QR_OK;
     bool all = token.is_owner || qr_perm_token_has(&token, g->what.owner_id) ||
                qr_perm_token_has(&token, QR_ROLE_SECURITYADMIN) ||
                qr_perm_ask(c->book, &token, &g->what, 0, QR_MAY_CONTROL) == QR_PERM_ALLOWED;
+    bool denies = g->ast->action == QR_PERMISSION_DENY; /* for which GRANT OPTION is not enough */
+    if (!token.is_owner &&
+        ((denies && !all) || !qr_perm_may_grant(c->book, &token, &g->what, column_id, perm)))
+        return may_not(g, &token, perm);
+    if (says_as)
+        return QR_OK;
     g->grantor_id = all ? g->what.owner_id : token.user_id;
     return QR_OK;
 }
@@ -189,6 +191,7 @@ static bool needs_cascade(const struct qri_grant *g, const struct qr_perm_row *r
     return false;
 }
 
+/* Of a column: by the same grantor to the same grantee. */
 static bool is_granted_whole(struct qri_grant *g, const struct qr_perm_row *row)
 {
     struct qr_perm_row whole = *row;
@@ -207,8 +210,10 @@ static enum qr_status revoke_row(struct qri_grant *g, struct qri_permission *old
         QR_TRY(put_row(g, old, row));
         return take_back(g, row, row->grantee_id);
     }
-    if (old == NULL && is_granted_whole(g, row)) /* it would have to be the whole but one column */
-        return qr_sql_fail(g->s.err, 40510, "REVOKE of a column of what is granted as a whole");
+    if (is_granted_whole(g, row)) { /* it stays granted but for the column */
+        row->state = QR_PERM_REVOKE;
+        return put_row(g, old, row);
+    }
     bool could_give = old != NULL && old->row.state == QR_PERM_GRANT_OPTION;
     if (old != NULL)
         QR_TRY(drop_row(g, old));

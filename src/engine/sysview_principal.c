@@ -113,6 +113,7 @@ static enum qr_status database_role_members(struct qri_sysrows *rows, struct qr_
 static const char *state_desc(uint8_t state)
 {
     return state == QR_PERM_DENY           ? "DENY"
+           : state == QR_PERM_REVOKE       ? "REVOKE"
            : state == QR_PERM_GRANT_OPTION ? "GRANT_WITH_GRANT_OPTION"
                                            : "GRANT";
 }
@@ -194,7 +195,8 @@ static enum qr_status sysprotects(struct qri_sysrows *rows, struct qr_session *s
     const struct qr_perm_row *row = qr_perm_book_rows(c->book, &count);
     for (; count > 0; count--, row++) {
         int action = old_action((enum qr_perm)row->perm);
-        if (action == 0 || row->on > QR_ON_OBJECT || !sees(session, row->grantee_id))
+        if (action == 0 || row->on > QR_ON_OBJECT || row->state == QR_PERM_REVOKE ||
+            !sees(session, row->grantee_id))
             continue;
         QR_TRY(qri_sysrow(rows, (int)row->major_id, (int)row->grantee_id, action,
                           row->state == QR_PERM_DENY           ? 206
@@ -326,10 +328,21 @@ const struct qri_sysview qri_sysviews_principal[] = {
      "TABLE_SCHEMA nvarchar(128) null, TABLE_NAME sysname, COLUMN_NAME sysname null, "
      "PRIVILEGE_TYPE varchar(10) null, IS_GRANTABLE varchar(3) null",
      NULL,
-     PRIVILEGES_OF("c.name AS COLUMN_NAME, ") "JOIN sys.columns c ON c.object_id = o.object_id AND "
-                                              "(p.minor_id = 0 OR p.minor_id = "
-                                              "c.column_id) " PRIVILEGES_WHERE(
-                                                  "'RF', 'SL', 'IN', 'UP'"),
+     PRIVILEGES_OF(
+         "c.name AS COLUMN_NAME, ") "JOIN sys.columns c ON c.object_id = o.object_id AND "
+                                    "(p.minor_id = 0 OR p.minor_id = "
+                                    "c.column_id) " PRIVILEGES_WHERE(
+                                        "'RF', 'SL', 'IN', 'UP'") " AND NOT EXISTS (SELECT 1 FROM "
+                                                                  "sys.database_permissions r "
+                                                                  "WHERE r.class = 1 AND r.state = "
+                                                                  "'R' AND "
+                                                                  "r.major_id = p.major_id AND "
+                                                                  "r.minor_id = c.column_id AND "
+                                                                  "r.type = p.type AND "
+                                                                  "r.grantee_principal_id = "
+                                                                  "p.grantee_principal_id AND "
+                                                                  "r.grantor_principal_id = "
+                                                                  "p.grantor_principal_id)",
      false},
     {0},
 };

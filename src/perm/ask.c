@@ -196,24 +196,43 @@ struct found {
     bool column_granted, column_denied; /* by rows of the very column */
 };
 
+static bool grants(uint8_t state)
+{
+    return state == QR_PERM_GRANT || state == QR_PERM_GRANT_OPTION;
+}
+
 static void count_state(struct found *found, uint8_t state)
 {
-    found->granted |= state != QR_PERM_DENY;
+    found->granted |= grants(state);
     found->option |= state == QR_PERM_GRANT_OPTION;
     found->denied |= state == QR_PERM_DENY;
 }
 
+/* Among the rows of one grantee: what `whole` gives was taken back for that column. */
+static bool is_taken_back(const struct qr_perm_book *book, size_t from, size_t end,
+                          const struct qr_perm_row *whole, uint32_t column_id)
+{
+    for (size_t i = from; column_id != 0 && i < end; i++) {
+        const struct qr_perm_row *row = &book->rows[i];
+        if (row->state == QR_PERM_REVOKE && row->minor_id == column_id &&
+            row->perm == whole->perm && row->grantor_id == whole->grantor_id)
+            return true;
+    }
+    return false;
+}
+
 static void look_at_rows(const struct qr_perm_book *book, const struct qr_perm_token *token,
-                         enum qr_perm_class on, uint32_t major_id, const struct qri_perms *perms,
-                         struct found *found)
+                         enum qr_perm_class on, uint32_t major_id, uint32_t column_id,
+                         const struct qri_perms *perms, struct found *found)
 {
     if ((perms->of[0] | perms->of[1]) == 0)
         return;
     for (size_t i = 0; i < token->count; i++) {
-        size_t end, at = find_rows(book, on, major_id, token->ids[i], &end);
-        for (; at < end; at++) {
+        size_t end, from = find_rows(book, on, major_id, token->ids[i], &end);
+        for (size_t at = from; at < end; at++) {
             const struct qr_perm_row *row = &book->rows[at];
-            if (row->minor_id == 0 && qri_perms_have(perms, row->perm))
+            if (row->minor_id == 0 && qri_perms_have(perms, row->perm) &&
+                !is_taken_back(book, from, end, row, column_id))
                 count_state(found, row->state);
         }
     }
@@ -229,7 +248,7 @@ static void look_at_column(const struct qr_perm_book *book, const struct qr_perm
             const struct qr_perm_row *row = &book->rows[at];
             if (row->minor_id != column_id || row->perm != perm)
                 continue;
-            found->column_granted |= row->state != QR_PERM_DENY;
+            found->column_granted |= grants(row->state);
             found->column_denied |= row->state == QR_PERM_DENY;
             found->option |= row->state == QR_PERM_GRANT_OPTION;
         }
@@ -265,16 +284,17 @@ static struct found look(const struct qr_perm_book *book, const struct qr_perm_t
 {
     const struct qri_implied *by = qri_implied_by(what->kind, perm);
     struct found found = {0}, whole = {0};
-    look_at_rows(book, token, qr_perm_class_of(what->kind), what->id, &by->at[QRI_LEVEL_SELF],
-                 &whole);
+    look_at_rows(book, token, qr_perm_class_of(what->kind), what->id, column_id,
+                 &by->at[QRI_LEVEL_SELF], &whole);
     if (column_id != 0)
         look_at_column(book, token, what->id, column_id, perm, &found);
     found.granted = whole.granted | found.column_granted;
     found.option |= whole.option;
     found.denied = found.column_denied | (whole.denied && !found.column_granted);
     if (what->kind == QR_KIND_OBJECT || what->kind == QR_KIND_TYPE)
-        look_at_rows(book, token, QR_ON_SCHEMA, what->schema_id, &by->at[QRI_LEVEL_SCHEMA], &found);
-    look_at_rows(book, token, QR_ON_DATABASE, 0, &by->at[QRI_LEVEL_DATABASE], &found);
+        look_at_rows(book, token, QR_ON_SCHEMA, what->schema_id, 0, &by->at[QRI_LEVEL_SCHEMA],
+                     &found);
+    look_at_rows(book, token, QR_ON_DATABASE, 0, 0, &by->at[QRI_LEVEL_DATABASE], &found);
     look_at_fixed_roles(token, &by->at[QRI_LEVEL_DATABASE], &found);
     return found;
 }
@@ -298,7 +318,7 @@ bool qr_perm_any_column(const struct qr_perm_book *book, const struct qr_perm_to
         size_t end, at = find_rows(book, QR_ON_OBJECT, what->id, token->ids[i], &end);
         for (; at < end; at++) {
             const struct qr_perm_row *row = &book->rows[at];
-            if (row->minor_id != 0 && row->perm == perm && row->state != QR_PERM_DENY &&
+            if (row->minor_id != 0 && row->perm == perm && grants(row->state) &&
                 qr_perm_ask(book, token, what, row->minor_id, perm) == QR_PERM_ALLOWED)
                 return true;
         }
@@ -339,7 +359,7 @@ static bool has_grant(const struct qr_perm_book *book, const struct qr_perm_toke
     for (size_t i = 0; i < token->count; i++) {
         size_t end, at = find_rows(book, on, major_id, token->ids[i], &end);
         for (; at < end; at++)
-            if (book->rows[at].state != QR_PERM_DENY && qri_perms_have(perms, book->rows[at].perm))
+            if (grants(book->rows[at].state) && qri_perms_have(perms, book->rows[at].perm))
                 return true;
     }
     return false;

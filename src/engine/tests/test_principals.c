@@ -237,7 +237,21 @@ static void test_rows_of_permissions(void **state)
          "t|2|ann|dbo|REFERENCES|G\n");
     ok(&dbo, "deny select on t to ann"); /* of the whole, and so of each column */
     ok(&dbo, "grant update on t to ann; revoke references on t from ann");
-    gives(&dbo, "revoke update (a) on t from ann", 40510); /* all but a: DENY says that */
+    ok(&dbo, "revoke update (a) on t from ann; revoke update (a) on t from ann"); /* all but a */
+    rows(&dbo, PERMISSIONS, "t|0|ann|dbo|SELECT|D\nt|0|ann|dbo|UPDATE|G\nt|1|ann|dbo|UPDATE|R\n");
+    reopen();
+    rows(&dbo,
+         "select column_name, privilege_type from information_schema.column_privileges where "
+         "grantee = 'ann' order by 1",
+         "b|UPDATE\nc|UPDATE\n");
+    ok(&dbo, "execute as user = 'ann'; update t set b = 1; update t set c = 1");
+    gives(&dbo, "update t set a = 1", 230);
+    ok(&dbo,
+       "revert; grant update on schema::dbo to ann; execute as user = 'ann'; update t set a = 1");
+    ok(&dbo, "revert; revoke update on schema::dbo from ann; grant update (a) on t to ann");
+    ok(&dbo,
+       "execute as user = 'ann'; update t set a = 1; revert; revoke update (a) on t from ann");
+    ok(&dbo, "grant update on t to ann; execute as user = 'ann'; update t set a = 1; revert");
     rows(&dbo, PERMISSIONS, "t|0|ann|dbo|SELECT|D\nt|0|ann|dbo|UPDATE|G\n");
 }
 
@@ -294,6 +308,7 @@ static void test_the_grant_option(void **state)
     ok(&dbo, "grant select on t to ann with grant option; grant select on t to ann");
     ok(&ann, "grant select on t to ben with grant option; grant select (a) on t to cee");
     gives(&ann, "grant update on t to cee", 4613);
+    gives(&ann, "deny select on t to cee", 4613); /* which takes CONTROL */
     gives(&ann, "grant select on t to ann", 4624);
     ok(&ben, "grant select on t to cee");
     rows(&dbo, PERMISSIONS,

@@ -56,7 +56,13 @@ enum {
     QR_ROLE_OF_SERVER = 0x7FFF0000,
 };
 
-enum qr_perm_state { QR_PERM_GRANT = 'G', QR_PERM_GRANT_OPTION = 'W', QR_PERM_DENY = 'D' };
+/* REVOKE: of a column of what the same grantor has granted the same grantee as a whole. */
+enum qr_perm_state {
+    QR_PERM_GRANT = 'G',
+    QR_PERM_GRANT_OPTION = 'W',
+    QR_PERM_DENY = 'D',
+    QR_PERM_REVOKE = 'R',
+};
 
 /* A row of sys.database_permissions. */
 struct qr_perm_row {
