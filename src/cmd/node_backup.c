@@ -153,6 +153,8 @@ static void look_at(struct qri_backups *b, struct qri_open_database *open)
     pthread_mutex_unlock(&one_at_a_time);
     qr_gov_leave_internal(&task);
     due->seen = durable;
+    if (!waits && status == QR_OK && tick.chains_expired > 0)
+        due->told = false; /* what was the first is no more */
     if (status == QR_OK && !due->told)
         due->told = tell_first(b, open, &place);
     due->failed = status != QR_OK;

@@ -199,7 +199,8 @@ struct first_backup {
 static void change_first_backup(struct qr_database_row *row, const void *arg)
 {
     const struct first_backup *first = arg;
-    if (row->first_backup_wall_ns == 0 && qr_str_eq(first->timeline, qr_str(row->timeline)))
+    if (row->first_backup_wall_ns < first->wall_ns &&
+        qr_str_eq(first->timeline, qr_str(row->timeline)))
         row->first_backup_wall_ns = first->wall_ns;
 }
 

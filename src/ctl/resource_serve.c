@@ -16,7 +16,8 @@ static int64_t begin_there(const struct qr_database_row *row, const struct qr_re
     if (!qr_database_is_hyper(row))
         return row->first_backup_wall_ns;
     int64_t made = row->made_ticks != 0 ? qri_made_wall_ns(row) : d->create_wall_ns;
-    return row->era_wall_ns == 0 ? made : row->era_wall_ns;
+    made = row->era_wall_ns == 0 ? made : row->era_wall_ns;
+    return made > row->first_backup_wall_ns ? made : row->first_backup_wall_ns;
 }
 
 /* From when on there are backups at all: those of where its data is, and of where it was before. */

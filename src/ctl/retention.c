@@ -21,6 +21,18 @@ int64_t qri_made_wall_ns(const struct qr_database_row *row)
     return row->made_ticks == 0 ? 0 : (row->made_ticks - ticks_to_1970) * 100;
 }
 
+/* Pages and log of a Hyperscale database that a shorter retention gave up do not come back with a
+ * longer one. Of files, who takes the backups tells which are left. */
+static enum qr_status note_given_up(struct qr_control *control, const struct qr_database_row *row,
+                                    uint32_t days, struct qr_err *err)
+{
+    int64_t now = qr_env_wall_ns(control->options.env);
+    if (!qr_database_is_hyper(row) || days <= row->retention_days)
+        return QR_OK;
+    return qr_registry_set_first_backup(control->options.registry, row->id, qr_str(row->timeline),
+                                        now - qri_retention_ns(row), err);
+}
+
 enum qr_status qri_control_set_retention(struct qr_control *control,
                                          const struct qr_control_ask *ask, struct qr_err *err)
 {
@@ -29,6 +41,7 @@ enum qr_status qri_control_set_retention(struct qr_control *control,
     if (qr_registry_find_database(registry, ask->server, ask->name, &row) != QR_OK)
         return qr_fail(err, QR_NOT_FOUND, "There is no such database.");
     QR_TRY(qr_registry_set_retention(registry, row.id, ask->id, ask->diff_hours, err));
+    QR_TRY(note_given_up(control, &row, ask->id, err));
     if (qr_registry_find_former(registry, row.id, &row) != QR_OK)
         return QR_OK;
     return qr_registry_set_retention(registry, row.id, ask->id, ask->diff_hours, err);

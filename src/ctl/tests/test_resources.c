@@ -228,14 +228,15 @@ static void test_a_database_is_shown_with_traits_tags_and_version(void **state)
     assert_string_equal(qr_resource_status(&d), "Online");
     assert_string_equal(d.requested_objective, "GP_S_Gen5_2");
     assert_true(d.earliest_restore_wall_ns == 0); /* it has no backup yet */
-    struct qr_control_ask backed_up = {
-        .id = d.row.id, .name = qr_str(d.row.timeline), .restore_wall_ns = 7000000};
-    backed_up.restore_wall_ns += (uint64_t)d.create_wall_ns;
-    for (int i = 0; i < 2; i++, backed_up.restore_wall_ns += 1) /* the first one counts */
+    struct qr_control_ask backed_up = {.id = d.row.id, .name = qr_str(d.row.timeline)};
+    static const int64_t told_ms[] = {7, 6, 9, 7}, earliest_ms[] = {7, 7, 9, 9};
+    for (int i = 0; i < 4; i++) { /* the oldest goes with its retention, and does not come back */
+        backed_up.restore_wall_ns = (uint64_t)(d.create_wall_ns + told_ms[i] * 1000000);
         assert_int_equal(call(f->operate, QR_CONTROL_BACKED_UP, &backed_up, NULL, NULL), QR_OK);
-    assert_int_equal(qr_resource_database_get(peer_of(f), 0, qr_str("shop"), TIME_NS, &d, NULL),
-                     QR_OK);
-    assert_true(d.earliest_restore_wall_ns == d.create_wall_ns + 7000000);
+        assert_int_equal(qr_resource_database_get(peer_of(f), 0, qr_str("shop"), TIME_NS, &d, NULL),
+                         QR_OK);
+        assert_true(d.earliest_restore_wall_ns == d.create_wall_ns + earliest_ms[i] * 1000000);
+    }
     uint64_t version = d.version;
     ask = (struct qr_control_ask){.name = qr_str("shop"), .tags = qr_str("{}")};
     assert_int_equal(call(f->operate, QR_CONTROL_ALTER, &ask, NULL, NULL), QR_OK);
@@ -247,6 +248,63 @@ static void test_a_database_is_shown_with_traits_tags_and_version(void **state)
     assert_int_equal(call(f->operate, QR_CONTROL_ALTER, &ask, NULL, NULL), QR_INVALID);
     assert_int_equal(qr_resource_database_get(peer_of(f), 0, qr_str("no"), TIME_NS, &d, NULL),
                      QR_NOT_FOUND);
+}
+
+static _Atomic int64_t moved_ns;
+
+static int64_t moved_wall_ns(struct qr_env *env)
+{
+    return qr_env_real()->ops->wall_ns(env) + atomic_load(&moved_ns);
+}
+
+static int prepared_moved(void **state)
+{
+    static struct qr_env_ops ops;
+    static struct qr_env moved = {&ops};
+    ops = *qr_env_real()->ops;
+    ops.wall_ns = moved_wall_ns;
+    atomic_store(&moved_ns, 0);
+    bed_env = &moved;
+    return prepared(state);
+}
+
+static int teardown_moved(void **state)
+{
+    int code = teardown(state);
+    bed_env = NULL;
+    return code;
+}
+
+static int64_t earliest_of(struct fixture *f, const char *name)
+{
+    static struct qr_resource_database d;
+    assert_int_equal(qr_resource_database_get(peer_of(f), 0, qr_str(name), TIME_NS, &d, NULL),
+                     QR_OK);
+    return d.earliest_restore_wall_ns;
+}
+
+static void test_a_longer_retention_brings_nothing_back(void **state)
+{
+    static const int64_t DAY = INT64_C(86400) * 1000000000;
+    struct fixture *f = *state;
+    struct qr_database_row row;
+    struct qr_database_wish wish = {.edition = qr_str("Hyperscale")};
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("h"), &wish, &row, NULL),
+                     QR_OK);
+    assert_int_equal(qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, NULL), QR_OK);
+    int64_t made = earliest_of(f, "h");
+    struct qr_control_ask ask = {.name = qr_str("h"), .id = 2};
+    assert_int_equal(call(f->operate, QR_CONTROL_RETENTION, &ask, NULL, NULL), QR_OK);
+    atomic_fetch_add(&moved_ns, 10 * DAY);
+    assert_true(earliest_of(f, "h") >= made + 8 * DAY);
+    ask.id = 35;
+    assert_int_equal(call(f->operate, QR_CONTROL_RETENTION, &ask, NULL, NULL), QR_OK);
+    int64_t left = earliest_of(f, "h");
+    assert_true(left >= made + 8 * DAY);
+    atomic_fetch_add(&moved_ns, 20 * DAY);
+    assert_true(earliest_of(f, "h") == left);
+    atomic_fetch_add(&moved_ns, 20 * DAY);
+    assert_true(earliest_of(f, "h") >= made + 15 * DAY);
 }
 
 static enum qr_status count(void *ctx, const struct qr_operation_row *row)
@@ -291,6 +349,8 @@ int main(void)
         T(test_servers_are_listed_while_some_come_and_go),
         T(test_a_database_is_shown_with_traits_tags_and_version),
         T(test_operations_are_forgotten_an_hour_after_their_end),
+        cmocka_unit_test_setup_teardown(test_a_longer_retention_brings_nothing_back, prepared_moved,
+                                        teardown_moved),
     };
     return cmocka_run_group_tests_name("ctl/resources", tests, NULL, NULL);
 }

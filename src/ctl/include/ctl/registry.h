@@ -146,7 +146,8 @@ struct qr_database_row {
     uint32_t reserved_dtus;
     char reserved_pool[QR_NAME_BYTES_MAX + 1];
     char pool[QR_NAME_BYTES_MAX + 1]; /* of its server; its objective is ElasticPool. "": none */
-    int64_t first_backup_wall_ns; /* of files: from when on its backups restore it; 0: not yet */
+    int64_t first_backup_wall_ns;     /* from when on there is what restores it; 0: files: not yet,
+                                       * Hyperscale: since it was made */
     int64_t paused_wall_ns;  /* serverless: since when no process has it; 0: it is not paused */
     int64_t resumed_wall_ns; /* when that ended the last time; 0: never */
     uint32_t only_logins;    /* 1: it is paused, and no user in it has a password of his own */
@@ -345,7 +346,7 @@ bool qr_registry_next_serverless(struct qr_registry *registry, size_t *index,
 QR_NODISCARD enum qr_status qr_registry_set_paused(struct qr_registry *registry, uint32_t id,
                                                    bool paused, bool only_logins, int64_t wall_ns,
                                                    struct qr_err *err);
-/* Its first full backup; what was said before, and of another timeline, stays. */
+/* What was before is gone, or never was; what was said later, and of another timeline, stays. */
 QR_NODISCARD enum qr_status qr_registry_set_first_backup(struct qr_registry *registry, uint32_t id,
                                                          struct qr_str timeline, int64_t wall_ns,
                                                          struct qr_err *err);
