@@ -86,6 +86,10 @@ QR_NODISCARD enum qr_status qri_choose_base(const struct qr_backup_catalog *cata
 /* The log backup that holds `lsn`; NULL: none. */
 const struct qr_backup_row *qri_log_at(const struct qr_backup_catalog *catalog, uint64_t lsn);
 
+/* QR_CORRUPT: a chain behind `full`'s, or all there are, cannot be read, so that what is newest is
+ * not known. `full` may be NULL. */
+QR_NODISCARD enum qr_status qri_check_newest(const struct qr_backup_catalog *catalog,
+                                             const struct qr_backup_row *full, struct qr_err *err);
 /* The newest full backup; NULL: none. */
 const struct qr_backup_row *qri_newest_full(const struct qr_backup_catalog *catalog);
 /* The log backup that reaches furthest; NULL: none. */

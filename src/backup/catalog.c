@@ -85,14 +85,27 @@ static enum qr_status read_chain(const struct qr_backup_place *place, uint32_t c
 {
     char name[QRI_OBJECT_NAME_BYTES];
     struct qr_buf buf;
+    struct qr_blob_tag tag;
     qr_buf_init(&buf, MANIFEST_BYTES_MAX);
     qri_chain_name(place, chain, name);
-    enum qr_status status =
-        qr_blob_get(place->blob, name, 0, SIZE_MAX, &buf, &catalog->newest_tag, err);
+    enum qr_status status = qr_blob_get(place->blob, name, 0, SIZE_MAX, &buf, &tag, err);
     if (status == QR_OK)
         status = qri_chain_decode(buf.data, buf.len, chain, catalog, err);
+    if (status == QR_OK)
+        catalog->newest_tag = tag;
     qr_buf_done(&buf);
     return qr_wrap(err, status, "read '%s'", name);
+}
+
+/* Its chain is not there, the others are. */
+static void note_damage(const struct qr_backup_place *place, uint32_t chain,
+                        struct qr_backup_catalog *catalog, const struct qr_err *err)
+{
+    if (catalog->damaged_first == 0)
+        catalog->damaged_first = chain;
+    catalog->damaged_last = chain;
+    QR_LOG(&place->log, QR_WARN, "backup_damaged", QR_F("prefix", place->prefix),
+           QR_F("reason", &err->text[0]));
 }
 
 void qr_backup_catalog_done(struct qr_backup_catalog *catalog)
@@ -107,8 +120,16 @@ enum qr_status qr_backup_list(const struct qr_backup_place *place,
     struct chains c;
     struct qr_backup_catalog catalog = {.rows = NULL};
     enum qr_status status = list_chains(place, &c, err);
-    for (size_t i = 0; i < c.count && status == QR_OK; i++)
-        status = read_chain(place, c.numbers[i], &catalog, err);
+    for (size_t i = 0; i < c.count && status == QR_OK; i++) {
+        struct qr_err damage = {0};
+        status = read_chain(place, c.numbers[i], &catalog, &damage);
+        if (status == QR_CORRUPT) {
+            note_damage(place, c.numbers[i], &catalog, &damage);
+            status = QR_OK;
+        } else if (status != QR_OK && err != NULL) {
+            *err = damage;
+        }
+    }
     free(c.numbers);
     if (status == QR_OK)
         *ret_catalog = catalog;
@@ -124,6 +145,14 @@ const struct qr_backup_row *qri_newest_full(const struct qr_backup_catalog *cata
         if (catalog->rows[i].kind == QR_BACKUP_FULL)
             newest = &catalog->rows[i];
     return newest;
+}
+
+enum qr_status qri_check_newest(const struct qr_backup_catalog *catalog,
+                                const struct qr_backup_row *full, struct qr_err *err)
+{
+    if (catalog->damaged_last <= (full != NULL ? full->chain : 0))
+        return QR_OK;
+    return qr_fail(err, QR_CORRUPT, "the manifest of chain %08x is damaged", catalog->damaged_last);
 }
 
 const struct qr_backup_row *qri_last_log(const struct qr_backup_catalog *catalog)
@@ -236,25 +265,48 @@ static const struct qr_backup_row *next_full(const struct qr_backup_catalog *c, 
     return NULL;
 }
 
+/* Those older than `full` whose manifests are damaged: what one held is not known, but when it is
+ * no longer needed is. Until then *limit keeps it. */
+static enum qr_status expire_damaged(const struct qr_backup_place *place,
+                                     const struct qr_backup_catalog *c,
+                                     const struct qr_backup_row *full, uint64_t keep_from_wall_ns,
+                                     uint32_t *limit, struct qr_err *err)
+{
+    *limit = full->chain;
+    if (c->damaged_first == 0 || c->damaged_first >= full->chain)
+        return QR_OK;
+    if (full->wall_ns > keep_from_wall_ns)
+        *limit = c->damaged_first;
+    for (uint32_t chain = c->damaged_first; chain < *limit; chain++) {
+        enum qr_status status = qri_backup_delete_chain(place, chain, err);
+        if (status != QR_OK && status != QR_NOT_FOUND)
+            return status;
+    }
+    return QR_OK;
+}
+
 enum qr_status qr_backup_expire(const struct qr_backup_place *place, uint64_t keep_from_wall_ns,
                                 uint32_t *ret_chains, struct qr_err *err)
 {
     struct qr_backup_catalog c;
-    uint32_t chains = 0, first = 0;
+    uint32_t chains = 0, limit = 0;
+    const struct qr_backup_row *first = NULL;
     QR_TRY(qr_backup_list(place, &c, err));
     enum qr_status status = QR_OK;
     for (size_t i = 0; i < c.count && status == QR_OK; i++) {
         if (c.rows[i].kind != QR_BACKUP_FULL)
             continue;
         const struct qr_backup_row *next = next_full(&c, i);
-        first = c.rows[i].chain;
+        first = &c.rows[i];
         if (next == NULL || next->wall_ns > keep_from_wall_ns)
             break;
-        status = qri_backup_delete_chain(place, first, err);
+        status = qri_backup_delete_chain(place, first->chain, err);
         chains++;
     }
-    if (status == QR_OK && first > 0)
-        status = delete_leftovers(place, first, err);
+    if (status == QR_OK && first != NULL)
+        status = expire_damaged(place, &c, first, keep_from_wall_ns, &limit, err);
+    if (status == QR_OK && limit > 0)
+        status = delete_leftovers(place, limit, err);
     qr_backup_catalog_done(&c);
     if (status == QR_OK && ret_chains != NULL)
         *ret_chains = chains;

@@ -89,6 +89,7 @@ static enum qr_status copy(struct keep *k, struct qr_err *err)
 {
     struct qri_choice choice;
     QR_TRY(qr_wrap(err, qr_backup_list(k->from, &k->catalog, err), "list backups"));
+    QR_TRY(qri_check_newest(&k->catalog, qri_newest_full(&k->catalog), err));
     QR_TRY(qri_choose_base(&k->catalog, UINT64_MAX, 0, &choice, err));
     enum qr_status status = copy_rows(k, &choice, err);
     uint64_t newest = choice.base->last.v;

@@ -6,7 +6,7 @@
  * Row: 0 u32 kind   4 u32 seq   8 u32 parts   12 u32 page bytes   16 u32 pages   20 u32 0
  *   24 u64 set id   32 u64 base LSN   40 u64 first LSN   48 u64 last LSN   56 u64 wall_ns
  *   64 u64 taken wall_ns   72 u64 commit number   80 u64 epoch   88 u64 raw bytes
- *   96 u64 stored bytes  104 u64 end wall_ns  112 zeros
+ *   96 u64 stored bytes  104 u64 end wall_ns  112 u64 first wall_ns  120 zeros
  * The first row is the full backup; seq counts from 0 without a gap. */
 #include <stdlib.h>
 #include <string.h>
@@ -30,14 +30,14 @@ static void add_row(struct qr_buf *dst, const struct qr_backup_row *r)
 {
     const uint32_t small[6] = {(uint32_t)r->kind, r->seq,   r->part_count,
                                r->page_bytes,     r->pages, 0};
-    const uint64_t large[11] = {r->set_id,    r->base.v,        r->first.v,    r->last.v,
-                                r->wall_ns,   r->taken_wall_ns, r->commit_no,  r->epoch,
-                                r->raw_bytes, r->stored_bytes,  r->end_wall_ns};
+    const uint64_t large[12] = {r->set_id,    r->base.v,        r->first.v,     r->last.v,
+                                r->wall_ns,   r->taken_wall_ns, r->commit_no,   r->epoch,
+                                r->raw_bytes, r->stored_bytes,  r->end_wall_ns, r->first_wall_ns};
     for (size_t i = 0; i < 6; i++)
         qr_buf_add32le(dst, small[i]);
-    for (size_t i = 0; i < 11; i++)
+    for (size_t i = 0; i < 12; i++)
         qr_buf_add64le(dst, large[i]);
-    qr_buf_fill(dst, 0, QRI_ROW_BYTES - 24 - 88);
+    qr_buf_fill(dst, 0, QRI_ROW_BYTES - 24 - 96);
 }
 
 void qri_chain_encode(const struct qr_timeline *timeline, uint32_t chain,
@@ -76,7 +76,8 @@ static struct qr_backup_row get_row(const uint8_t *p, uint32_t chain)
                                   .epoch = qr_get64le(p + 80),
                                   .raw_bytes = qr_get64le(p + 88),
                                   .stored_bytes = qr_get64le(p + 96),
-                                  .end_wall_ns = qr_get64le(p + 104)};
+                                  .end_wall_ns = qr_get64le(p + 104),
+                                  .first_wall_ns = qr_get64le(p + 112)};
 }
 
 static bool row_is_sound(const struct qr_backup_row *r, size_t index)

@@ -72,7 +72,9 @@ static enum qr_status copy_chain(struct mirror *m, uint32_t chain, struct qr_err
 
 static enum qr_status trim(struct mirror *m, struct qr_err *err)
 {
-    uint32_t first = m->there.rows[0].chain, last = 0;
+    uint32_t first = m->there.rows[0].chain, last = 0, damaged = m->there.damaged_first;
+    if (damaged != 0 && damaged < first) /* its copy may be what is left of it */
+        first = damaged;
     for (size_t i = 0; i < m->here.count && m->here.rows[i].chain < first; i++) {
         if (m->here.rows[i].chain == last)
             continue;

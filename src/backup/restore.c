@@ -23,6 +23,7 @@ struct restore {
     struct qr_map counters;        /* struct counter by the bytes of its id */
     uint64_t cut_lsn, cut_wall_ns; /* the last commit that counts */
     bool in_log;                   /* it reads log, which no other choice has twice */
+    bool built;                    /* all log that leads to the cut */
     uint64_t least_lsn; /* what is restored is not before this: the first choice's base */
     struct qr_archive_builder *builder;
     struct qr_buf raw;
@@ -180,26 +181,36 @@ static enum qr_status find_cut(void *ctx, const struct qr_record *rec, uint64_t 
 
 typedef enum qr_status piece_fn(struct restore *r, struct qr_piece *piece, struct qr_err *err);
 
-/* Every piece of log from the base's commit on, in order, until none follows or *stop. */
-static enum qr_status each_piece(struct restore *r, const bool *stop, piece_fn *each,
-                                 uint64_t *ret_end, struct qr_err *err)
+static enum qr_status each_piece_of(struct restore *r, const struct qr_backup_row *row,
+                                    const bool *stop, piece_fn *each, struct qr_err *err)
+{
+    for (uint32_t i = 0; i < row->part_count && !*stop; i++) {
+        struct qri_part part;
+        qr_buf_clear(&r->raw);
+        QR_TRY(qri_part_get(r->place, &r->catalog.timeline, row, i, &part, &r->raw, err));
+        for (size_t at = 0; at < r->raw.len && !*stop;) {
+            struct qr_piece piece;
+            QR_TRY(qr_piece_next(r->raw.data, r->raw.len, &at, &piece, err));
+            QR_TRY(each(r, &piece, err));
+        }
+    }
+    return QR_OK;
+}
+
+/* Every piece of log from the base's commit on, in order, until none follows or *stop. Damage where
+ * no commit counts any more hides no more than numbers that counters had given there. */
+static enum qr_status each_piece(struct restore *r, bool *stop, piece_fn *each, uint64_t *ret_end,
+                                 struct qr_err *err)
 {
     uint64_t lsn = r->use.base->last.v;
     r->in_log = true;
-    for (const struct qr_backup_row *row; (row = qri_log_at(&r->catalog, lsn)) != NULL;) {
-        for (uint32_t i = 0; i < row->part_count && !*stop; i++) {
-            struct qri_part part;
-            qr_buf_clear(&r->raw);
-            QR_TRY(qri_part_get(r->place, &r->catalog.timeline, row, i, &part, &r->raw, err));
-            for (size_t at = 0; at < r->raw.len && !*stop;) {
-                struct qr_piece piece;
-                QR_TRY(qr_piece_next(r->raw.data, r->raw.len, &at, &piece, err));
-                QR_TRY(each(r, &piece, err));
-            }
-        }
+    for (const struct qr_backup_row *row; !*stop && (row = qri_log_at(&r->catalog, lsn)) != NULL;) {
+        enum qr_status status = each_piece_of(r, row, stop, each, err);
+        if (status == QR_CORRUPT && row->first_wall_ns > r->until_wall_ns)
+            *stop = true;
+        else
+            QR_TRY(status);
         lsn = row->last.v;
-        if (*stop)
-            break;
     }
     *ret_end = lsn;
     r->in_log = false;
@@ -215,6 +226,7 @@ static enum qr_status walk_piece(struct restore *r, struct qr_piece *piece, stru
 static enum qr_status build_piece(struct restore *r, struct qr_piece *p, struct qr_err *err)
 {
     uint64_t first = r->use.base->last.v, end = p->first_lsn + p->bytes;
+    r->built = end >= r->cut_lsn;
     if (end <= first || p->first_lsn >= r->cut_lsn)
         return QR_OK;
     if (p->first_lsn < first) {
@@ -236,13 +248,17 @@ static enum qr_status find_end(struct restore *r, struct qr_err *err)
     r->cut_wall_ns = r->use.base->wall_ns;
     QR_TRY(read_counters(r, err));
     QR_TRY(each_piece(r, &r->walk.over, walk_piece, &end, err));
+    if (!r->walk.over) {
+        r->in_log = true; /* whatever the choice */
+        QR_TRY(qri_check_newest(&r->catalog, r->use.full, err));
+        r->in_log = false;
+    }
     return r->walk.over || r->until_wall_ns == UINT64_MAX ? QR_OK : check_gap(r, end, err);
 }
 
 static enum qr_status build(struct restore *r, const char *dir, struct qr_err *err)
 {
     const struct qr_backup_row *b = r->use.base;
-    const bool to_the_end = false;
     uint64_t end = 0;
     struct qr_archive_point point = {.page_bytes = b->page_bytes,
                                      .pages = b->pages,
@@ -255,7 +271,8 @@ static enum qr_status build(struct restore *r, const char *dir, struct qr_err *e
                                                       : qr_keyring_server_key(r->place->keyring),
                             &r->builder, err));
     QR_TRY(build_database(r, err));
-    QR_TRY(each_piece(r, &to_the_end, build_piece, &end, err));
+    r->built = r->cut_lsn <= b->last.v;
+    QR_TRY(each_piece(r, &r->built, build_piece, &end, err));
     const struct qr_map_entry *entry;
     qr_buf_clear(&r->raw);
     r->raw.bytes_max = SIZE_MAX / 4;
@@ -267,11 +284,21 @@ static enum qr_status build(struct restore *r, const char *dir, struct qr_err *e
     return qr_archive_finish(QR_TAKE(r->builder), &r->raw, err);
 }
 
+/* What is older than all that can be read may be in a chain that cannot. */
+static bool hides_time(const struct qr_backup_catalog *c)
+{
+    return c->damaged_first != 0 && (c->count == 0 || c->damaged_first < c->rows[0].chain);
+}
+
 /* The k-th choice; what an earlier one has left goes. */
 static enum qr_status try_choice(struct restore *r, uint32_t attempt, const char *dir,
                                  struct qr_err *err)
 {
-    QR_TRY(qri_choose_base(&r->catalog, r->until_wall_ns, attempt, &r->use, err));
+    enum qr_status chosen = qri_choose_base(&r->catalog, r->until_wall_ns, attempt, &r->use, err);
+    if (chosen == QR_NOT_FOUND && hides_time(&r->catalog))
+        return qr_fail(err, QR_CORRUPT, "the manifest of chain %08x is damaged",
+                       r->catalog.damaged_first);
+    QR_TRY(chosen);
     qr_archive_abandon(QR_TAKE(r->builder));
     forget_counters(r);
     r->done = (struct qr_restored){.pages = 0};

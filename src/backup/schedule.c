@@ -38,7 +38,8 @@ static struct qr_backup_past past_of(const struct qr_backup_catalog *c, struct q
     log_end = log_end != 0 ? log_end : full_end;
     past.changed = head > log_end;
     past.log_bytes = past.changed ? head - log_end : 0;
-    past.broken = past.changed && past.full_ns != 0 && log_is_lost(store, log_end, full_end);
+    past.broken = qri_check_newest(c, qri_newest_full(c), NULL) != QR_OK ||
+                  (past.changed && past.full_ns != 0 && log_is_lost(store, log_end, full_end));
     return past;
 }
 

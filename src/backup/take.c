@@ -164,6 +164,8 @@ static struct qr_backup_row next_row(const struct qr_backup_catalog *catalog,
         row.chain = last->chain + 1;
     else if (last != NULL)
         row.chain = last->chain, row.seq = last->seq + 1;
+    if (row.chain <= catalog->damaged_last) /* only a full one comes behind that */
+        row.chain = catalog->damaged_last + 1;
     return row;
 }
 
@@ -202,8 +204,8 @@ static enum qr_status take_pages(const struct qr_backup_place *place,
 
 /* --- log --- */
 
-struct marks { /* the last commit mark met */
-    uint64_t wall_ns, commit_no;
+struct marks { /* of the first commit met, and of the last */
+    uint64_t first_wall_ns, wall_ns, commit_no;
 };
 
 static enum qr_status note_mark(void *ctx, const struct qr_record *rec, uint64_t start_lsn,
@@ -211,8 +213,12 @@ static enum qr_status note_mark(void *ctx, const struct qr_record *rec, uint64_t
 {
     (void)start_lsn, (void)err;
     struct marks *m = ctx;
-    if (rec->kind == QR_RECORD_COMMIT)
-        *m = (struct marks){rec->commit.wall_ns, rec->commit.commit_no};
+    if (rec->kind != QR_RECORD_COMMIT)
+        return QR_OK;
+    if (m->first_wall_ns == 0)
+        m->first_wall_ns = rec->commit.wall_ns;
+    m->wall_ns = rec->commit.wall_ns;
+    m->commit_no = rec->commit.commit_no;
     return QR_OK;
 }
 
@@ -272,12 +278,13 @@ static enum qr_status write_log_set(struct set *s, const struct qr_backup_catalo
                                     struct qr_store *store, struct qr_err *err)
 {
     struct qri_log_walk walk;
-    struct marks marks = {0, 0};
+    struct marks marks = {.wall_ns = 0};
     qri_log_walk_init(&walk, s->row.first.v);
     enum qr_status status = put_log(s, store, &walk, &marks, err);
     qri_log_walk_done(&walk);
     if (status == QR_OK && s->row.part_count > 0) {
         s->row.wall_ns = marks.wall_ns != 0 ? marks.wall_ns : s->row.wall_ns;
+        s->row.first_wall_ns = marks.first_wall_ns;
         s->row.commit_no = marks.commit_no;
         set_end(s);
         status = put_row(s->place, catalog, &s->part.timeline, &s->row, err);
@@ -319,6 +326,8 @@ static enum qr_status take(const struct qr_backup_place *place,
                            enum qr_backup_kind kind, bool *ret_taken, struct qr_backup_row *ret_row,
                            struct qr_err *err)
 {
+    if (kind != QR_BACKUP_FULL && qri_check_newest(catalog, qri_newest_full(catalog), err) != QR_OK)
+        return QR_NOT_FOUND; /* what the next one would build on */
     if (kind == QR_BACKUP_LOG)
         return take_log(place, catalog, store, ret_taken, ret_row, err);
     struct qr_archive *archive = NULL;

@@ -101,7 +101,8 @@ enum qr_status qr_backup_verify(const struct qr_backup_place *place,
     struct qr_backup_catalog catalog;
     QR_TRY(qr_wrap(err, qr_backup_list(place, &catalog, err), "list backups"));
     struct verify *v = calloc(1, sizeof *v);
-    enum qr_status status = v == NULL ? qr_fail(err, QR_NOMEM, "verify") : QR_OK;
+    enum qr_status status =
+        v == NULL ? qr_fail(err, QR_NOMEM, "verify") : qri_check_newest(&catalog, NULL, err);
     if (status == QR_OK) {
         v->place = place;
         v->catalog = &catalog;

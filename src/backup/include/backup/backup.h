@@ -40,6 +40,7 @@ struct qr_backup_row {
     uint64_t wall_ns;          /* of the last commit in it; log without one: of that before */
     uint64_t taken_wall_ns;    /* when it was begun */
     uint64_t end_wall_ns;      /* when all of it was there; 0: of an earlier release */
+    uint64_t first_wall_ns;    /* of the first commit in log; 0: it has none, or as above */
     uint64_t commit_no, epoch; /* of full and differential ones */
     uint64_t raw_bytes, stored_bytes; /* before and after compression */
     uint32_t page_bytes, pages;       /* pages: how many the database has */
@@ -49,9 +50,10 @@ struct qr_backup_catalog {
     struct qr_timeline timeline; /* of the store they are of; zeros: none */
     struct qr_backup_row *rows;  /* by chain and seq */
     size_t count;
-    struct qr_blob_tag newest_tag; /* of the newest chain's manifest */
+    struct qr_blob_tag newest_tag;        /* of the manifest that the last row is in */
+    uint32_t damaged_first, damaged_last; /* chains whose manifests are damaged; 0: none */
 };
-/* An empty one if there is nothing. */
+/* An empty one if there is nothing. A damaged manifest hides its chain and no other. */
 QR_NODISCARD enum qr_status qr_backup_list(const struct qr_backup_place *place,
                                            struct qr_backup_catalog *ret_catalog,
                                            struct qr_err *err);
