@@ -53,6 +53,17 @@ enum qr_status qri_choose_base(const struct qr_backup_catalog *catalog, uint64_t
     return qr_fail(err, QR_NOT_FOUND, "there is no full backup of that time");
 }
 
+bool qr_backup_reaches(const struct qr_backup_catalog *c, uint64_t wall_ns)
+{
+    bool reaches = false;
+    for (size_t i = 0; i < c->count && !reaches; i++) {
+        const struct qr_backup_row *row = &c->rows[i];
+        bool begins = row->kind == QR_BACKUP_LOG || row->wall_ns <= wall_ns; /* it is the base */
+        reaches = begins && wall_ns <= row->taken_wall_ns;
+    }
+    return reaches;
+}
+
 const struct qr_backup_row *qri_log_at(const struct qr_backup_catalog *c, uint64_t lsn)
 {
     for (size_t i = 0; i < c->count; i++)

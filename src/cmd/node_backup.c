@@ -221,6 +221,23 @@ static enum qr_status catch_up_open(struct qri_node *node, const struct qr_datab
     return status;
 }
 
+/* A database that cannot be opened, or read, can still be restored to moments that its backups have
+ * all of. `status` and `err` say what keeps it from being backed up. */
+static enum qr_status do_without(const struct qri_node *node, const struct qr_database_row *source,
+                                 const struct qr_backup_place *place, uint64_t wall_ns,
+                                 enum qr_status status, struct qr_err *err)
+{
+    struct qr_backup_catalog catalog;
+    if (wall_ns == 0 || qr_backup_list(place, &catalog, NULL) != QR_OK)
+        return status;
+    bool reaches = qr_backup_reaches(&catalog, wall_ns);
+    qr_backup_catalog_done(&catalog);
+    if (reaches)
+        QR_LOG(&qri_node_options_of(node)->log, QR_WARN, "restored_without_source",
+               QR_F("db", &source->name[0]), QR_F("reason", err != NULL ? &err->text[0] : ""));
+    return reaches ? QR_OK : status;
+}
+
 /* What it has that is in no backup yet; a failure costs that much, not the drop. held */
 static void back_up_last(struct qri_node *node, const struct qr_database_row *row, const char *path)
 {
@@ -264,6 +281,8 @@ enum qr_status qri_node_copy(struct qri_node *node, const struct qr_database_row
         back_up_last(node, source, was);
     if (status == QR_OK && source->state == QR_DATABASE_ONLINE && !geo)
         status = qr_wrap(err, catch_up_open(node, source, &place, err), "back up the source");
+    if (status != QR_OK && path != NULL && place.blob != NULL)
+        status = do_without(node, source, &place, wall_ns, status, err);
     if (status == QR_OK)
         status =
             qr_backup_restore(&place, wall_ns == 0 ? UINT64_MAX : wall_ns, path, &restored, err);

@@ -19,6 +19,7 @@ static const int64_t ASK_NS = INT64_C(5) * 1000000000, LOOK_NS = 200000000,
 struct qri_copy_node {
     struct qri_node *node;
     uint32_t database_id, own;
+    bool opened; /* its own files, which is when it asks for its reign */
     struct qr_member *member;
     struct qr_rpc_loop *loop;
     struct qr_rpc_listener *listener;
@@ -39,9 +40,10 @@ const char *qri_copy_path(const struct qri_datadir *dir, struct qr_arena *arena,
 static enum qr_status reign(void *ctx, uint64_t above, uint64_t *ret_epoch, uint32_t *ret_recorded,
                             struct qr_err *err)
 {
-    const struct qri_copy_node *c = ctx;
+    struct qri_copy_node *c = ctx;
     const struct qri_node_options *o = &c->node->options;
     struct qr_control_ask ask = {.name = qr_str(o->name), .version = above};
+    c->opened = true;
     struct qr_database_row row;
     QR_TRY(qr_control_call(o->operate, QR_CONTROL_REIGN, &ask, ASK_NS, NULL, err));
     QR_TRY(qr_control_find(o->control, 0, qr_str(""), c->database_id, ASK_NS, &row, err));
@@ -113,6 +115,21 @@ static enum qr_status promote(struct qri_copy_node *c, struct qr_store **ret_sto
     return qr_member_promote(c->member, &options, ret_store, err);
 }
 
+/* Its own files are damaged, or gone: another copy has all of it. */
+static void give_way(const struct qri_copy_node *c, enum qr_status status)
+{
+    const struct qri_node_options *o = &c->node->options;
+    struct qr_control_ask ask = {.name = qr_str(o->name)};
+    struct qr_err err = {0};
+    bool hurt = status == QR_CORRUPT || status == QR_NOT_FOUND || status == QR_IO;
+    if (c->opened || !hurt)
+        return;
+    status = qr_control_call(o->operate, QR_CONTROL_UNFIT, &ask, ASK_NS, NULL, &err);
+    if (status != QR_OK)
+        QR_LOG(&o->log, QR_WARN, "copy_kept_primary", QR_F("status", qr_status_info(status)->name),
+               QR_F("reason", &err.text[0]));
+}
+
 static bool is_told_to_end(void)
 {
     sigset_t pending;
@@ -145,8 +162,12 @@ enum qr_status qri_copy_open(struct qri_node *node, const struct qr_database_row
         .dir = path, .store = options, .start_anew = start_anew, .ctx = c};
     QR_TRY(qr_member_new(&member, &c->member, err));
     QR_TRY(open_links(c, row, err));
-    return atomic_load(&node->duty) == QR_DUTY_PRIMARY ? promote(c, ret_store, err)
-                                                       : wait_for_primary(c, ret_store, err);
+    if (atomic_load(&node->duty) != QR_DUTY_PRIMARY)
+        return wait_for_primary(c, ret_store, err);
+    enum qr_status status = promote(c, ret_store, err);
+    if (status != QR_OK)
+        give_way(c, status);
+    return status;
 }
 
 enum qr_status qri_copy_promote(struct qri_node *node, struct qr_err *err)

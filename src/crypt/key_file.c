@@ -12,7 +12,7 @@ static enum qr_status read_wrapped(struct qr_env *env, const char *path,
     struct qr_buf buf;
     qr_buf_init(&buf, 2 * QR_WRAPPED_BYTES);
     enum qr_status status = qr_env_read_file(env, path, &buf, err);
-    if (status == QR_OK && buf.len != QR_WRAPPED_BYTES)
+    if (status == QR_TOO_BIG || (status == QR_OK && buf.len != QR_WRAPPED_BYTES))
         status = qr_fail(err, QR_CORRUPT, "no wrapped key");
     if (status == QR_OK)
         memcpy(dst, buf.data, QR_WRAPPED_BYTES);

@@ -100,7 +100,10 @@ static enum qr_status get_whole(struct qr_keyring *ring, const char *name, struc
                                 struct qr_err *err)
 {
     buf->len = 0;
-    QR_TRY(qr_blob_get(ring->blob, name, 0, SIZE_MAX, buf, NULL, err));
+    enum qr_status status = qr_blob_get(ring->blob, name, 0, SIZE_MAX, buf, NULL, err);
+    if (status == QR_TOO_BIG)
+        return qr_fail(err, QR_CORRUPT, "no wrapped key");
+    QR_TRY(status);
     return qri_wrapped_check(buf->data, buf->len, err);
 }
 

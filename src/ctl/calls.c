@@ -77,6 +77,7 @@ static const struct {
     {QR_CONTROL_GROW,        {ASK(WORD, id, 0), ASK(WORD, slices, 0)}},
     {QR_CONTROL_REIGN,       {ASK(TEXT, name, WORDS_MAX), ASK(LONG, version, 0)}},
     {QR_CONTROL_MEMBERS,     {ASK(TEXT, name, WORDS_MAX), ASK(LONG, version, 0), ASK(WORD, slices, 0)}},
+    {QR_CONTROL_UNFIT,       {ASK(TEXT, name, WORDS_MAX)}},
     {QR_CONTROL_DELETE_RULE, {ASK(WORD, id, 0), ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_ADD_REPLICA, {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, new_name, NAMES_MAX), ASK(WORD, other_server, 0),
                               ASK(TEXT, objective, NAMES_MAX), ASK(FLAG, geo, 0),

@@ -417,6 +417,8 @@ QR_NODISCARD enum qr_status qri_reign_grant(struct qr_control *control,
                                             const struct qr_control_ask *ask, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_reign_members(struct qr_control *control,
                                               const struct qr_control_ask *ask, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_reign_unfit(struct qr_control *control,
+                                            const struct qr_control_ask *ask, struct qr_err *err);
 void *qri_reign_main(void *control); /* until it is stopped */
 void qri_reign_done(struct qr_control *control);
 

@@ -426,6 +426,7 @@ static enum qr_status (*const changes[])(struct qr_control *control,
     [QR_CONTROL_AUTOSCALE_SET - QR_CONTROL_CREATE] = qri_autoscale_change,
     [QR_CONTROL_SET_LOGIN - QR_CONTROL_CREATE] = qri_control_set_login,
     [QR_CONTROL_SET_OWNER - QR_CONTROL_CREATE] = qri_control_set_owner,
+    [QR_CONTROL_UNFIT - QR_CONTROL_CREATE] = qri_reign_unfit,
 };
 
 void qri_control_serve_short(void *ctx, struct qr_rpc_request *own_request)

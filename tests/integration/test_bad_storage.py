@@ -10,6 +10,7 @@ import unittest
 import server
 import tds
 from test_arm_databases import Case
+from test_replicas import wait_for
 
 ALL = os.environ.get("QUIRE_TEST_ALL") == "1"
 PAGE_BYTES, PAGES_OFFSET = 8192, 65536  # page/datafile.h
@@ -42,6 +43,12 @@ def error_numbers(quired, name, sql):
         return {message.number for message in failed.messages}
 
 
+def quire(quired, verb, *words):
+    done = subprocess.run([server.program("quire"), "db", verb, "--data-dir", quired.data_dir, *words], capture_output=True,
+                          timeout=120 * server.SLOWNESS, check=False)
+    return done.returncode
+
+
 class Damage(unittest.TestCase):
     def test_a_damaged_page_is_824_for_its_database_only(self):
         quired = server.Server().start()
@@ -68,9 +75,14 @@ class Damage(unittest.TestCase):
         quired.remove()
 
     def test_a_damaged_log_closes_its_database_only(self):
+        """And what its backups have can be restored; the newest state is not said to be in them."""
         quired = server.Server().start()
         folder = make_filled_database(quired, "hurt")
         make_filled_database(quired, "sound")
+        quire(quired, "restore", "--name", "hurt", "--dest-name", "copied")  # takes a log backup
+        with quired.connect() as master:
+            (moment, now), = master.execute("SELECT MAX(backup_start_date), SYSUTCDATETIME() FROM sys.dm_database_backups "
+                                            "WHERE logical_database_name = 'hurt'")
         with quired.connect("hurt") as connection:
             for i in range(20):
                 connection.execute(f"INSERT kept VALUES ({i + 100})")
@@ -82,7 +94,42 @@ class Damage(unittest.TestCase):
         self.assertIn(824, error_numbers(quired, "hurt", "SELECT 1"))
         with quired.connect("sound") as connection:
             self.assertEqual(connection.execute("SELECT SUM(LEN(b)) FROM big"), [(600000,)])
+        for when in ([], ["--time", now.replace(" ", "T")[:23] + "Z"]):
+            self.assertNotEqual(quire(quired, "restore", "--name", "hurt", "--dest-name", "new", *when), 0)
+        self.assertEqual(quire(quired, "restore", "--name", "hurt", "--dest-name", "then", "--time",
+                               moment.replace(" ", "T")[:23] + "Z"), 0)
+        with quired.connect("then") as connection:
+            self.assertEqual(connection.execute("SELECT SUM(LEN(b)), MAX(k.a) FROM big CROSS JOIN kept k"), [(600000, 7)])
         quired.kill()
+        quired.remove()
+
+
+class CopiesDamage(unittest.TestCase):
+    def test_a_primary_whose_files_are_damaged_gives_way_and_gets_a_copy(self):
+        """All have ended, so that nobody was ready to take over."""
+        synchronized = ("SELECT COUNT(*) FROM sys.dm_database_replica_states WHERE "
+                        "synchronization_state_desc = 'SYNCHRONIZED'")
+        quired = server.Server().start()
+        before = database_dirs(quired)
+        with quired.connect() as master:
+            master.execute("CREATE DATABASE b (EDITION = 'BusinessCritical', SERVICE_OBJECTIVE = 'BC_Gen5_2')")
+        with quired.connect("b") as connection:
+            connection.execute("CREATE TABLE t (a int PRIMARY KEY)")
+            for hurt in range(3):
+                connection.execute(f"INSERT t VALUES ({hurt})")
+            wait_for(lambda: connection.execute(synchronized) == [(4,)])
+        quired.stop()
+        folder = min(database_dirs(quired) - before, key=len)
+        for hurt, path in enumerate((folder, folder + ".r1")):
+            with open(os.path.join(path, "data" if hurt == 0 else "key"), "r+b") as file:
+                file.write(bytes(PAGES_OFFSET if hurt == 0 else 4096))
+            quired.start()
+            with quired.connect("b") as connection:
+                self.assertEqual(connection.execute("SELECT COUNT(*) FROM t"), [(3 + hurt,)])
+                connection.execute(f"INSERT t VALUES ({hurt + 100})")
+                wait_for(lambda: connection.execute(synchronized) == [(4,)])
+            quired.announced |= {"primary_unfit", "database_not_opened", "not_started", "child_ended"}
+            quired.stop()
         quired.remove()
 
 

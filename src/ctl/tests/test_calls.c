@@ -32,6 +32,7 @@ static const uint16_t methods[] = {
     QR_CONTROL_RENAME,    QR_CONTROL_DROP,   QR_CONTROL_SET_RULE,  QR_CONTROL_DELETE_RULE,
     QR_CONTROL_RETENTION, QR_CONTROL_GROW,   QR_CONTROL_JOIN,      QR_CONTROL_REIGN,
     QR_CONTROL_MEMBERS,   QR_CONTROL_LOGINS, QR_CONTROL_SET_LOGIN, QR_CONTROL_SET_OWNER,
+    QR_CONTROL_UNFIT,
 };
 
 static void put(struct qr_buf *buf, uint16_t method, const struct qr_control_ask *ask)

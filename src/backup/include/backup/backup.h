@@ -57,6 +57,8 @@ struct qr_backup_catalog {
 QR_NODISCARD enum qr_status qr_backup_list(const struct qr_backup_place *place,
                                            struct qr_backup_catalog *ret_catalog,
                                            struct qr_err *err);
+/* Every commit acknowledged until then is in backups, as far as log follows log. */
+bool qr_backup_reaches(const struct qr_backup_catalog *catalog, uint64_t wall_ns);
 void qr_backup_catalog_done(struct qr_backup_catalog *catalog);
 
 /* *ret_taken is false for a log backup when nothing was committed since the last. A log backup lets

@@ -78,6 +78,8 @@ enum qr_control_method {
     QR_CONTROL_AUTOSCALE_SET, /* server, name, text: settings (ctl/autoscale.h); the rest stays */
     QR_CONTROL_SET_LOGIN,     /* server, name, login_change, new_name, hash, sid, id */
     QR_CONTROL_SET_OWNER,     /* id, owner */
+    QR_CONTROL_UNFIT, /* name of a node: the primary of a database with copies cannot use its own
+                         files; another member of the record is the primary then */
     QR_CONTROL_OPERATION_LAST = 0x330, /* up to here */
     /* resources, on the address of short calls: ctl/resources.h has them as functions */
     QR_CONTROL_RESOURCE = 0x331, /* name; answer: a database as ARM shows it */
