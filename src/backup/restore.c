@@ -197,6 +197,12 @@ static enum qr_status each_piece_of(struct restore *r, const struct qr_backup_ro
     return QR_OK;
 }
 
+static void name_damage(const struct restore *r, const struct qr_err *err)
+{
+    QR_LOG(&r->place->log, QR_WARN, "backup_damaged", QR_F("prefix", r->place->prefix),
+           QR_F("reason", err == NULL ? "" : (const char *)err->text));
+}
+
 /* Every piece of log from the base's commit on, in order, until none follows or *stop. Damage where
  * no commit counts any more hides no more than numbers that counters had given there. */
 static enum qr_status each_piece(struct restore *r, bool *stop, piece_fn *each, uint64_t *ret_end,
@@ -206,10 +212,12 @@ static enum qr_status each_piece(struct restore *r, bool *stop, piece_fn *each, 
     r->in_log = true;
     for (const struct qr_backup_row *row; !*stop && (row = qri_log_at(&r->catalog, lsn)) != NULL;) {
         enum qr_status status = each_piece_of(r, row, stop, each, err);
-        if (status == QR_CORRUPT && row->first_wall_ns > r->until_wall_ns)
+        if (status == QR_CORRUPT && row->first_wall_ns > r->until_wall_ns) {
+            name_damage(r, err);
             *stop = true;
-        else
+        } else {
             QR_TRY(status);
+        }
         lsn = row->last.v;
     }
     *ret_end = lsn;
@@ -323,8 +331,7 @@ static enum qr_status run(struct restore *r, const char *dir, struct qr_err *err
             break;
         if (attempt == 1 && err != NULL)
             first = *err;
-        QR_LOG(&r->place->log, QR_WARN, "backup_damaged", QR_F("prefix", r->place->prefix),
-               QR_F("reason", err == NULL ? "" : (const char *)err->text));
+        name_damage(r, err);
         status = try_choice(r, attempt, dir, err);
         if (status == QR_NOT_FOUND) { /* a gap: the damage is what is to be told */
             status = QR_CORRUPT;
