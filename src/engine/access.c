@@ -252,6 +252,12 @@ uint32_t qri_access_schema(const struct qr_session *session)
     return session->context_now == NULL ? QR_SCHEMA_DBO : session->context_now->schema_id;
 }
 
+uint32_t qri_access_became(const struct qr_session *session)
+{
+    const struct qri_context *now = session->context_now;
+    return now == NULL || now->depth == 0 || now->user_id == QR_PRINCIPAL_DBO ? 0 : now->user_id;
+}
+
 uint32_t qri_access_user(const struct qr_session *session)
 {
     return session->context_now->user_id;

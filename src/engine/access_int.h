@@ -37,6 +37,10 @@ struct qri_context {
  * nobody, who may do nothing, until qri_access_restore. */
 QR_NODISCARD enum qr_status qri_access_begin(struct qr_session *session, struct qr_err *err);
 void qri_access_end(struct qr_session *session);
+/* The user that he has become by EXECUTE AS or sp_setapprole; 0: he is himself. */
+uint32_t qri_access_became(const struct qr_session *session);
+/* The login's name, or what stands for it: the user's own, or his SID in letters. */
+struct qr_str qri_login_of_user(struct qr_arena *arena, const struct qri_principal *user);
 /* By the login, unless he has become another user. */
 bool qri_has_server_role(const struct qr_session *session, enum qr_server_role role);
 /* Before each statement: the token is of the session's catalog. 916 if the user is gone. */

@@ -241,6 +241,7 @@ struct qri_temp_room {
 struct qri_session_seen {
     struct qri_options options;
     bool is_running;
+    uint32_t as_user;        /* the user that he has become; 0: he is himself */
     int64_t request_ticks;   /* when the last request began */
     int64_t ended_ticks;     /* when the last one ended; 0: none has */
     int64_t scheduled_ticks; /* all of them together */

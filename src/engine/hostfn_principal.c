@@ -86,6 +86,13 @@ static struct qr_str sid_text(struct qr_arena *arena, struct qr_str sid)
     return qr_arena_str(arena, qr_str_n(text, (size_t)used));
 }
 
+struct qr_str qri_login_of_user(struct qr_arena *arena, const struct qri_principal *user)
+{
+    if (user->password_hash.n > 0)
+        return user->name;
+    return user->login.n > 0 ? user->login : sid_text(arena, user->sid);
+}
+
 /* The login of the user that the session is now. */
 static struct qr_str login_now(const struct qri_host_call *h)
 {
@@ -94,11 +101,9 @@ static struct qr_str login_now(const struct qri_host_call *h)
     if (now->outer == NULL || now->user_id == QR_PRINCIPAL_DBO)
         return session->login.login;
     const struct qri_principal *p = qri_principal_by_id(session->catalog, now->user_id);
-    if (p == NULL)
-        return (struct qr_str){NULL, 0};
-    if (p->password_hash.n > 0)
-        return p->name;
-    return p->login.n > 0 ? p->login : sid_text(h->eval->arena, p->sid);
+    if (p != NULL && p->type == 'A') /* it takes the user's place, not the login's */
+        return session->login.login;
+    return p == NULL ? (struct qr_str){NULL, 0} : qri_login_of_user(h->eval->arena, p);
 }
 
 static enum qr_status text_or_null(struct qri_host_call *h, struct qr_str text)
@@ -111,7 +116,7 @@ static struct qr_str sid_now(const struct qri_host_call *h)
     static const uint8_t of_admin[] = {1, 6, 0, 0, 0, 0, 0, 100};
     const struct qri_principal *p =
         qri_principal_by_id(h->session->catalog, qri_access_user(h->session));
-    if (p != NULL && p->sid.n > 0)
+    if (p != NULL && p->type != 'A' && p->sid.n > 0)
         return p->sid;
     return h->session->login.sid.n > 0 ? h->session->login.sid
                                        : qr_str_n((const char *)of_admin, sizeof of_admin);

@@ -330,6 +330,7 @@ struct qri_session_seen qri_session_look(const struct qr_session *session)
     struct qri_oplog_mark changed = qri_oplog_mark(tran->oplog);
     struct qri_session_seen seen = {.options = session->options,
                                     .is_running = session->sink != NULL,
+                                    .as_user = qri_access_became(session),
                                     .request_ticks = session->request_ticks,
                                     .ended_ticks = session->ended_ticks,
                                     .scheduled_ticks = session->scheduled_ticks,

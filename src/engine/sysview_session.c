@@ -1,4 +1,5 @@
 /* sysview_session.c - sessions, their connections, requests and transactions; see sysview_int.h. */
+#include "access_int.h"
 #include "sysview_int.h"
 #include "sysview_governor_int.h"
 #include "sysview_lock_int.h"
@@ -70,12 +71,26 @@ static struct used used_by(const struct qr_session *s)
                          .group_id = (int)qr_gov_group_id(task->group)};
 }
 
+/* Whom the session executes as; NULL: its login, or a user of a database that is not the asker's.
+ */
+static const struct qri_principal *executes_as(const struct qr_session *s,
+                                               const struct qri_session_seen *seen,
+                                               const struct qr_session *asker)
+{
+    const struct qri_principal *p =
+        seen->as_user == 0 || s->db != asker->db
+            ? NULL
+            : qri_principal_by_id(qri_sys_catalog(asker), seen->as_user);
+    return p != NULL && p->type == 'S' ? p : NULL; /* an application role leaves him his login */
+}
+
 static enum qr_status session_row(struct qri_sysrows *rows, struct qr_session *s,
                                   const struct qr_session *asker)
 {
     enum { PAGE_BYTES = 8192 };
     struct qr_arena *arena = qri_sysrows_arena(rows);
     struct qri_session_seen seen = s == asker ? qri_session_look(s) : qri_session_shown(s);
+    const struct qri_principal *as = executes_as(s, &seen, asker);
     const struct qri_options *o = &seen.options;
     struct used used = used_by(s);
     int64_t now = qri_now_ticks(asker);
@@ -84,7 +99,9 @@ static enum qr_status session_row(struct qri_sysrows *rows, struct qr_session *s
         rows, (int)s->id, s->login_ticks, text_or_null(arena, s->login.host_name),
         text_or_null(arena, s->login.app_name), (int)s->login.client_pid,
         (int)s->login.client_interface_version, text_or_null(arena, s->login.client_library),
-        text_or_null(arena, s->login.sid), qr_arena_str(arena, s->login.login),
+        text_or_null(arena, as == NULL ? s->login.sid : as->sid),
+        as == NULL ? qr_arena_str(arena, s->login.login)
+                   : qr_arena_str(arena, qri_login_of_user(arena, as)),
         qr_str(seen.is_running ? "running" : "sleeping"), context_of(arena, &seen), used.cpu_ms,
         (int)((seen.memory_bytes + held_by(s) + PAGE_BYTES - 1) / PAGE_BYTES),
         ms_of_ticks(scheduled), ms_of_ticks(now - s->login_ticks), seen.request_ticks,

@@ -65,6 +65,10 @@ static void test_who_knows_the_password_becomes_it(void **state)
        "'app', " PASSWORD ", @fCreateCookie = true, @cookie = @c output; insert #c values (@c)");
     rows(&ann, "select user_name(), original_login(), is_rolemember('public')",
          "app|login_ann|1\n");
+    rows(&dbo,
+         "select left(login_name, 8), original_login_name from sys.dm_exec_sessions where "
+         "session_id <> @@spid",
+         "login_an|login_ann\n");
     rows(&ann, "select a from t", "7\n"); /* what it may, and what he may no more */
     gives(&ann, "insert t values (1)", 229);
     rows(&ann, "select name, type from sys.user_token order by name",
