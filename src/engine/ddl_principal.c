@@ -224,6 +224,14 @@ static bool has_control(const struct qri_ddl *ddl, const struct qri_principal *p
            qr_perm_ask(c->book, &token, &database, 0, QR_MAY_CONTROL) == QR_PERM_ALLOWED;
 }
 
+/* Schema and language are his own to choose. */
+static bool is_his_choice(const struct qri_ddl *ddl, const struct qri_principal *p,
+                          const struct user_options *o, size_t count)
+{
+    return p->principal_id == qri_access_user(qri_ddl_session(ddl)) &&
+           (size_t)(o->default_schema.p != NULL) + (o->language.p != NULL) == count;
+}
+
 /* Who may not alter users may give himself another password if he knows his own. */
 static bool may_alter(const struct qri_ddl *ddl, const struct qri_principal *p,
                       const struct user_options *o, size_t count)
@@ -234,6 +242,10 @@ static bool may_alter(const struct qri_ddl *ddl, const struct qri_principal *p,
         return false;
     if (o->login.p != NULL && !qri_ddl_may_database(ddl, QR_MAY_CONTROL))
         return false;
+    if (o->name.p != NULL && !qri_ddl_may_database(ddl, QR_MAY_ALTER_ANY_USER))
+        return false;
+    if (is_his_choice(ddl, p, o, count))
+        return true;
     bool as_another = o->name.p != NULL || o->password.p != NULL;
     if (qri_ddl_may_principal(ddl, p, QR_MAY_ALTER) &&
         (!as_another || qri_ddl_may_database(ddl, QR_MAY_CONTROL) || !has_control(ddl, p)))
@@ -317,7 +329,7 @@ static enum qr_status drop_user(struct qri_ddl *ddl, struct qr_str name, bool if
     const struct qri_principal *p = qri_principal_by_name(*ddl->main, name);
     if (p == NULL || p->type != 'S')
         return if_exists ? QR_OK : qr_sql_fail(err, 15151, "drop", "user", z);
-    if (!qri_ddl_may_principal(ddl, p, QR_MAY_ALTER))
+    if (!qri_ddl_may_database(ddl, QR_MAY_ALTER_ANY_USER))
         return qr_sql_fail(err, 15151, "drop", "user", z);
     if (p->principal_id < QR_PRINCIPAL_FIRST_USER)
         return qr_sql_fail(err, 15150, "drop", "user", z);

@@ -262,6 +262,26 @@ static const struct right_row rows_of_administration[] = {
     /* clang-format on */
 };
 
+/* What goes with a user as he is, or with ALTER on another one, and what does not. */
+static void test_a_user_changes_himself(void **state)
+{
+    (void)state;
+    ok(&dbo, "create schema s; create user u without login; create user other without login");
+    ok(&dbo, "grant alter on user::other to u; execute as user = 'u'");
+    ok(&dbo, "alter user u with default_schema = s, default_language = Deutsch");
+    gives(&dbo, "alter user u with name = v", 15151);
+    gives(&dbo, "alter user u with default_schema = s, name = v", 15151);
+    gives(&dbo, "drop user u", 15151);
+    ok(&dbo, "alter user other with default_schema = s");
+    gives(&dbo, "alter user other with name = v", 15151);
+    gives(&dbo, "drop user other", 15151);
+    ok(&dbo, "revert");
+    rows(&dbo,
+         "select name, default_schema_name, default_language_name from sys.database_principals "
+         "where name in ('u', 'other') order by name",
+         "other|s|NULL\nu|s|Deutsch\n");
+}
+
 static void test_each_statement_asks_for_what_is_documented(void **state)
 {
     (void)state;
@@ -287,11 +307,12 @@ static void test_a_call_with_a_table_asks_for_its_type(void **state)
     assert_int_equal(qr_rowset_new(&type, 1, qr_session_store(dbo.session), &rowset, NULL), QR_OK);
     const struct qr_arg arg = {.type = qr_type_of(QR_TYPE_TABLE), .rowset = rowset};
     for (int granted = 0; granted < 2; granted++) {
-        assert_int_equal(
-            qr_session_call(dbo.session, qr_str("takes"), &arg, 1, client_sink(&dbo)), QR_OK);
+        assert_int_equal(qr_session_call(dbo.session, qr_str("takes"), &arg, 1, client_sink(&dbo)),
+                         QR_OK);
         const char *said = qr_buf_cstr(&dbo.out);
-        assert_non_null(strstr(said, granted ? "ROW 0" : "The EXECUTE permission was denied on "
-                                                         "the object 'tt'"));
+        assert_non_null(strstr(said, granted ? "ROW 0"
+                                             : "The EXECUTE permission was denied on "
+                                               "the object 'tt'"));
         ok(&dbo, "revert; grant execute on type::tt to u; execute as user = 'u'");
     }
     ok(&dbo, "revert");
@@ -323,6 +344,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_each_statement_asks_for_what_is_documented, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_a_user_changes_himself, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_call_with_a_table_asks_for_its_type, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_every_view_is_public_or_guarded_on_purpose, setup,
