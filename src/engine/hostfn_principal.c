@@ -213,7 +213,7 @@ static enum qr_status is_srvrolemember(struct qri_host_call *h)
     enum qr_server_role role;
     bool is_own = h->arg_count <= 1 || qr_str_ieq(login, h->session->login.login);
     if (qri_server_role_find(qr_str_trim(qri_host_arg_text(h, 0)), &role))
-        return is_own ? qri_host_int(h, (h->session->login.server_roles >> role & 1) != 0)
+        return is_own ? qri_host_int(h, qri_has_server_role(h->session, role))
                       : another_in_role(h, login, role);
     if (!is_own)
         return qri_host_null(h);
