@@ -54,8 +54,8 @@ static void files_stats(struct qr_store *store, struct qr_store_stats *stats)
     (void)!qr_file_size(store->data_file, &stats->file_bytes, NULL);
 }
 
-static enum qr_status files_read_page(struct qr_store *store, uint32_t page_no, uint8_t *dst,
-                                      uint64_t *ret_lsn, struct qr_err *err)
+static enum qr_status read_page(struct qr_store *store, uint32_t page_no, uint8_t *dst,
+                                uint64_t *ret_lsn, struct qr_err *err)
 {
     enum qr_status status = qr_file_read_exactly(store->data_file, dst, store->page_bytes,
                                                  qri_page_offset(store, page_no), err);
@@ -64,6 +64,18 @@ static enum qr_status files_read_page(struct qr_store *store, uint32_t page_no, 
     QR_TRY(qr_wrap(err, status, "read page %u", page_no));
     atomic_fetch_add_explicit(&store->pages_read, 1, memory_order_relaxed);
     return qr_page_open_as(&store->page_cipher, dst, store->page_bytes, page_no, ret_lsn, err);
+}
+
+static enum qr_status files_read_page(struct qr_store *store, uint32_t page_no, uint8_t *dst,
+                                      uint64_t *ret_lsn, struct qr_err *err)
+{
+    struct qr_err damage = {0};
+    enum qr_status status = read_page(store, page_no, dst, ret_lsn, &damage);
+    if (status == QR_CORRUPT && store->options.page_damaged != NULL)
+        store->options.page_damaged(store->options.page_damaged_ctx, &damage);
+    if (status != QR_OK && err != NULL)
+        *err = damage;
+    return status;
 }
 
 static const struct qri_backend files_backend = {
@@ -371,10 +383,10 @@ struct leftovers {
 
 static bool is_ours(const char *name)
 {
-    static const char *const ours[] = {"data",     "data.tmp",    "double-write", "versions.tmp",
-                                       "lock",     "rbpex",       "rbpex-table",  "rbpex-table.new",
-                                       "key",      "key.tmp",     "key.copy",     "key.copy.tmp",
-                                       "counters", "counters.tmp"};
+    static const char *const ours[] = {
+        "data",     "data.tmp",     "double-write",    "versions.tmp", "lock",
+        "rbpex",    "rbpex-table",  "rbpex-table.new", "key",          "key.tmp",
+        "key.copy", "key.copy.tmp", "counters",        "counters.tmp", "damaged"};
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
         if (strcmp(name, ours[i]) == 0)
             return true;

@@ -25,13 +25,17 @@ def make_filled_database(quired, name):
     """Its directory. Table `kept` is small and old, `big` takes the newest pages."""
     before = database_dirs(quired)
     quired.create_database(name)
+    fill(quired, name)
+    made, = database_dirs(quired) - before
+    return made
+
+
+def fill(quired, name):
     with quired.connect(name) as connection:
         connection.execute("CREATE TABLE kept (a int NOT NULL PRIMARY KEY); INSERT kept VALUES (7);"
                            "CREATE TABLE big (a int NOT NULL PRIMARY KEY, b varchar(4000) NOT NULL);"
                            "DECLARE @i int = 0; WHILE @i < 200 BEGIN INSERT big VALUES "
                            "(@i, REPLICATE('x', 3000)); SET @i = @i + 1 END")
-    made, = database_dirs(quired) - before
-    return made
 
 
 def error_numbers(quired, name, sql):
@@ -105,6 +109,38 @@ class Damage(unittest.TestCase):
 
 
 class CopiesDamage(unittest.TestCase):
+    def test_a_copy_with_damaged_pages_is_made_again(self):
+        """The primary's, while it serves: who reads there meets 824 once, then another copy serves."""
+        synchronized = ("SELECT COUNT(*) FROM sys.dm_database_replica_states WHERE "
+                        "synchronization_state_desc = 'SYNCHRONIZED'")
+        count = "SELECT SUM(LEN(b)) FROM big"
+        quired = server.Server("--cache-mib", "8", announced=("storage_failed", "copy_damaged", "child_ended",
+                                                              "primary_lost")).start()
+        before = database_dirs(quired)
+        with quired.connect() as master:
+            master.execute("CREATE DATABASE b (EDITION = 'BusinessCritical', SERVICE_OBJECTIVE = 'BC_Gen5_2')")
+        with quired.connect("b") as connection:
+            connection.execute("CREATE TABLE big (a int NOT NULL PRIMARY KEY, b varchar(4000) NOT NULL);"
+                               "INSERT big SELECT value, REPLICATE('x', 3000) FROM GENERATE_SERIES(1, 6000); CHECKPOINT")
+            wait_for(lambda: connection.execute(synchronized) == [(4,)])
+        folder = min(database_dirs(quired) - before, key=len)
+        with open(os.path.join(folder, "data"), "r+b") as data:
+            for at in range(PAGES_OFFSET + 4000, os.path.getsize(data.name), PAGE_BYTES):
+                data.seek(at)
+                data.write(b"damage")
+        try:
+            self.assertIn(824, error_numbers(quired, "b", count))
+        except tds.Closed:
+            pass  # its process ended before the error was sent
+        wait_for(lambda: any("ev=primary_lost" in line for line in list(quired.log)))
+        with quired.connect("b") as connection:
+            self.assertEqual(connection.execute(count), [(18000000,)])
+            connection.execute("INSERT big VALUES (0, 'new')")
+            wait_for(lambda: connection.execute(synchronized) == [(4,)])
+        self.assertFalse(os.path.exists(os.path.join(folder, "damaged")))
+        quired.stop()
+        quired.remove()
+
     def test_a_primary_whose_files_are_damaged_gives_way_and_gets_a_copy(self):
         """All have ended, so that nobody was ready to take over."""
         synchronized = ("SELECT COUNT(*) FROM sys.dm_database_replica_states WHERE "

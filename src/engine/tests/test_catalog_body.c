@@ -95,7 +95,7 @@ static void test_a_permission_is_kept_by_its_code(void **state)
     buf.data[CODE] = 'Z';
     assert_int_equal(read_permission(&got), QR_CORRUPT);
     buf.data[CODE] = 'S';
-    buf.data[STATE] = 'R';
+    buf.data[STATE] = 'X';
     assert_int_equal(read_permission(&got), QR_CORRUPT);
     buf.data[STATE] = QR_PERM_DENY;
     buf.data[ON] = 2;

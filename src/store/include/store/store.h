@@ -55,6 +55,10 @@ struct qr_store_options {
      * abort.] If it returns, every later call answers QR_CLOSED and nothing is acknowledged. */
     void (*fatal)(void *ctx, const struct qr_err *err);
     void *fatal_ctx;
+    /* A page of the data file breaks its checksum, or is not there; who needs it gets QR_CORRUPT.
+     * Any thread, with locks held: it must not call the store. [nothing] */
+    void (*page_damaged)(void *ctx, const struct qr_err *err);
+    void *page_damaged_ctx;
 };
 
 /* Makes the directory (its parent must exist) and an empty database in it, durably, then opens it.
