@@ -57,6 +57,9 @@ static enum qr_status find_source(struct qr_control *control, const struct qr_co
         return qr_fail(err, QR_INVALID, "master is not copied");
     if (ret_row->replica_of != 0 || ret_row->geo_of != 0)
         return qr_sql_fail(err, 40681, ret_row->name);
+    /* The statement has seen that he owns it: another one may have its name by now. */
+    if (ask->owner.n > 0 && !qr_str_eq(ask->owner, qr_str(ret_row->owner)))
+        return no_source(ask, err);
     return QR_OK;
 }
 

@@ -159,11 +159,29 @@ static void test_restores_have_a_quota_and_are_not_dropped(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Whoever has its name when the copy begins. */
+static void test_a_login_copies_only_what_it_owns(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row row;
+    create(f, "shop");
+    assert_int_equal(make_ready(f, QR_ROLE_COMPUTE, QR_NODE_SHARED), QR_OK);
+    struct qr_control_ask ask = {
+        .name = qr_str("a"), .copy_of = qr_str("shop"), .owner = qr_str("01ff")};
+    assert_int_equal(number_of(f, QR_CONTROL_CREATE, &ask), 45143);
+    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("shop"), &row), QR_OK);
+    assert_int_equal(qr_registry_set_owner(f->registry, row.id, ask.owner, NULL), QR_OK);
+    assert_int_equal(call(f->operate, QR_CONTROL_CREATE, &ask, NULL, NULL), QR_OK);
+    assert_int_equal(qr_registry_find_database(f->registry, 0, qr_str("a"), &row), QR_OK);
+    assert_string_equal(row.owner, "01ff");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(test_a_primary_has_thirty_named_replicas),
         T(test_a_source_is_copied_once_at_a_time),
+        T(test_a_login_copies_only_what_it_owns),
         T(test_a_time_before_it_was_made_is_not_restored_after_a_move),
         T(test_restores_have_a_quota_and_are_not_dropped),
     };
