@@ -39,7 +39,7 @@ static void test_only_a_program_that_says_so_takes_over(void **state)
         const char *says;
     } rows[] = {
         {"/bin/sh", "echo 'a warning'; echo 'quire upgrade: yes 2.0'", QR_OK, ""},
-        {"/bin/sh", "echo $QUIRE_UPGRADE | grep -q probe:2, && echo 'quire upgrade: yes 2.0'",
+        {"/bin/sh", "echo $QUIRE_UPGRADE | grep -q probe:3, && echo 'quire upgrade: yes 2.0'",
          QR_OK, ""},
         {"/bin/sh", "echo 'quire upgrade: yes 2.0'; exit 1", QR_INVALID, "exit status 1"},
         {"/bin/sh", "echo 'quire upgrade: yes 2.0'; kill -9 $$", QR_INVALID, "signal 9"},
