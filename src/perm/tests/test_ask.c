@@ -149,6 +149,49 @@ static void test_a_column_granted_wins_over_its_table_denied(void **state)
     assert_int_equal(qr_perm_ask(book, &ben, &table, 2, QR_MAY_SELECT), QR_PERM_ALLOWED);
 }
 
+/* REVOKE of a column: it is out of that grant, and nothing is denied. */
+static void test_a_column_can_be_out_of_a_grant(void **state)
+{
+    (void)state;
+    const struct qr_perm_row out = row(QR_ON_OBJECT, TABLE, 2, ANN, QR_MAY_SELECT, QR_PERM_REVOKE);
+    const struct qr_perm_row whole = GRANT(QR_ON_OBJECT, TABLE, ANN, QR_MAY_SELECT);
+    struct qr_perm_row bens = whole;
+    bens.grantor_id = BEN;
+    const struct qr_perm_book *book = BOOK(out, whole);
+    struct qr_perm_token ann = ALONE(ANN), reader = TOKEN(ANN, {READERS, ANN});
+    assert_int_equal(qr_perm_ask(book, &ann, &table, 0, QR_MAY_SELECT), QR_PERM_ALLOWED);
+    assert_int_equal(qr_perm_ask(book, &ann, &table, 1, QR_MAY_SELECT), QR_PERM_ALLOWED);
+    assert_int_equal(qr_perm_ask(book, &ann, &table, 2, QR_MAY_SELECT), QR_PERM_NONE);
+    assert_true(qr_perm_sees(book, &ann, &table));
+    assert_int_equal(qr_perm_ask(BOOK(out, whole, bens), &ann, &table, 2, QR_MAY_SELECT),
+                     QR_PERM_ALLOWED); /* another's grant */
+    assert_int_equal(qr_perm_ask(BOOK(out, whole, GRANT(QR_ON_OBJECT, TABLE, ANN, QR_MAY_CONTROL)),
+                                 &ann, &table, 2, QR_MAY_SELECT),
+                     QR_PERM_ALLOWED); /* another permission that implies it */
+    assert_int_equal(
+        qr_perm_ask(BOOK(out, whole, GRANT(QR_ON_OBJECT, TABLE, READERS, QR_MAY_SELECT)), &reader,
+                    &table, 2, QR_MAY_SELECT),
+        QR_PERM_ALLOWED); /* a role's */
+    assert_false(qr_perm_any_column(BOOK(out), &ann, &table, QR_MAY_SELECT));
+    assert_false(qr_perm_sees(BOOK(out), &ann, &table));
+}
+
+/* A login's fixed roles of its server give like roles of the database, and DENY wins. */
+static void test_roles_of_the_server_are_roles(void **state)
+{
+    (void)state;
+    enum { STATE_READER = QR_ROLE_OF_SERVER + 5 };
+    const struct qr_perm_book *none = book_of(NULL, 0);
+    const struct qr_perm_book *denied =
+        BOOK(DENY(QR_ON_DATABASE, 0, ANN, QR_MAY_VIEW_DATABASE_STATE));
+    struct qr_perm_token ann = TOKEN(ANN, {STATE_READER, ANN}), ben = ALONE(BEN);
+    const enum qr_perm part = QR_MAY_VIEW_DATABASE_PERFORMANCE_STATE;
+    assert_int_equal(qr_perm_ask(none, &ann, &database, 0, part), QR_PERM_ALLOWED);
+    assert_int_equal(qr_perm_ask(none, &ben, &database, 0, part), QR_PERM_NONE);
+    assert_int_equal(qr_perm_ask(none, &ann, &database, 0, QR_MAY_SELECT), QR_PERM_NONE);
+    assert_int_equal(qr_perm_ask(denied, &ann, &database, 0, part), QR_PERM_DENIED);
+}
+
 static void test_a_column_granted_does_not_win_over_its_schema_or_another_denied(void **state)
 {
     (void)state;
@@ -268,6 +311,8 @@ int main(void)
         cmocka_unit_test(test_schema_and_database_imply_and_deny),
         cmocka_unit_test(test_roles_of_roles_count_and_circles_end),
         cmocka_unit_test(test_a_column_granted_wins_over_its_table_denied),
+        cmocka_unit_test(test_a_column_can_be_out_of_a_grant),
+        cmocka_unit_test(test_roles_of_the_server_are_roles),
         cmocka_unit_test(test_a_column_granted_does_not_win_over_its_schema_or_another_denied),
         cmocka_unit_test(test_fixed_roles),
         cmocka_unit_test(test_owners_have_all_of_what_is_theirs),
