@@ -57,13 +57,12 @@ static const struct dbcc {
     const char *command;
     enum dbcc_need need;
 } dbccs[] = {
-    {"CHECKDB", OF_CONTROL},       {"CHECKIDENT", OF_SCHEMA},
-    {"CHECKTABLE", OF_TABLE},      {"DROPCLEANBUFFERS", OF_CONTROL},
-    {"FREEPROCCACHE", OF_CONTROL}, {"INPUTBUFFER", OF_NOTHING}, /* qri_input_buffer() asks */
-    {"OPENTRAN", OF_CONTROL},      {"SHRINKDATABASE", OF_CONTROL},
-    {"SHRINKFILE", OF_CONTROL},    {"TRACEOFF", OF_CONTROL},
-    {"TRACEON", OF_CONTROL},       {"TRACESTATUS", OF_NOTHING},
-    {"UPDATEUSAGE", OF_CONTROL},   {"USEROPTIONS", OF_NOTHING},
+    {"CHECKDB", OF_CONTROL},          {"CHECKIDENT", OF_SCHEMA},      {"CHECKTABLE", OF_TABLE},
+    {"DROPCLEANBUFFERS", OF_CONTROL}, {"FLUSHAUTHCACHE", OF_CONTROL}, {"FREEPROCCACHE", OF_CONTROL},
+    {"INPUTBUFFER", OF_NOTHING}, /* qri_input_buffer() asks */
+    {"OPENTRAN", OF_CONTROL},         {"SHRINKDATABASE", OF_CONTROL}, {"SHRINKFILE", OF_CONTROL},
+    {"TRACEOFF", OF_CONTROL},         {"TRACEON", OF_CONTROL},        {"TRACESTATUS", OF_NOTHING},
+    {"UPDATEUSAGE", OF_CONTROL},      {"USEROPTIONS", OF_NOTHING},
 };
 
 static enum dbcc_need dbcc_need_of(struct qr_str command)

@@ -496,6 +496,7 @@ static const struct command {
     {"TRACESTATUS",      tracestatus, true },
     {"FREEPROCCACHE",    free_plans, true },
     {"DROPCLEANBUFFERS", nothing,    true },
+    {"FLUSHAUTHCACHE",   nothing,    true }, /* what master says counts at once */
     {"UPDATEUSAGE",      nothing,    true },
     {"SHRINKDATABASE",   qri_dbcc_shrink_database, true},
     {"SHRINKFILE",       qri_dbcc_shrink_file,     true},

@@ -249,6 +249,7 @@ static const struct right_row rows_of_administration[] = {
     {"dbcc freeproccache", {{"control", 2571}}},
     {"dbcc shrinkdatabase (testdb)", {{"control", 2571}}},
     {"dbcc updateusage (0)", {{"control", 2571}}},
+    {"dbcc flushauthcache", {{"control", 2571}}},
     {"dbcc opentran", {{"control", 2571}}},
     {"reconfigure", {{"control", 5812}}},
     {"exec sp_updatestats", {{"control", 15247}}},
