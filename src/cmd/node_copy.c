@@ -212,31 +212,31 @@ static void page_damaged(void *ctx, const struct qr_err *err)
 
 /* What an earlier process found. A secondary gets all of it; a primary gives way, unless nobody
  * else has it: then it goes on with what it has. */
-static enum qr_status look_at_mark(struct qri_copy_node *c, const char *path, struct qr_err *err)
+static enum qr_status look_at_mark(struct qri_copy_node *c, bool *ret_damaged, struct qr_err *err)
 {
     const struct qri_node_options *o = &c->node->options;
     struct qr_buf text;
     qr_buf_init(&text, sizeof c->damage.text);
     enum qr_status status = qr_env_read_file(o->env, c->mark, &text, NULL);
     qr_buf_done(&text);
-    if (status == QR_NOT_FOUND)
+    *ret_damaged = status != QR_NOT_FOUND;
+    if (!*ret_damaged || atomic_load(&c->node->duty) != QR_DUTY_PRIMARY)
         return QR_OK;
-    if (atomic_load(&c->node->duty) != QR_DUTY_PRIMARY)
-        return qr_store_remove(o->env, path, err);
     if (give_way(c, QR_CORRUPT) == QR_OK)
         return qr_fail(err, QR_CORRUPT, "this copy has damaged pages; another one is the primary");
+    *ret_damaged = false;
     return qr_env_unlink(o->env, c->mark, err);
 }
 
 /* A geo-secondary is its only copy. */
 static enum qr_status watch_pages(struct qri_copy_node *c, const struct qr_database_row *row,
                                   const char *path, struct qr_store_options *options,
-                                  struct qr_err *err)
+                                  bool *ret_damaged, struct qr_err *err)
 {
     snprintf(c->mark, sizeof c->mark, "%s/damaged", path);
     if (row->geo_of != 0)
         return QR_OK;
-    QR_TRY(look_at_mark(c, path, err));
+    QR_TRY(look_at_mark(c, ret_damaged, err));
     options->page_damaged = page_damaged;
     options->page_damaged_ctx = c;
     QR_TRY(qr_thread_start("qr-mend", 0, mend, c, &c->mender, err));
@@ -261,7 +261,7 @@ enum qr_status qri_copy_open(struct qri_node *node, const struct qr_database_row
     struct qr_store_options watched = *options;
     struct qr_member_options member = {
         .dir = path, .store = &watched, .start_anew = start_anew, .ctx = c};
-    QR_TRY(watch_pages(c, row, path, &watched, err));
+    QR_TRY(watch_pages(c, row, path, &watched, &member.damaged, err));
     QR_TRY(qr_member_new(&member, &c->member, err));
     QR_TRY(open_links(c, row, err));
     if (atomic_load(&node->duty) != QR_DUTY_PRIMARY)

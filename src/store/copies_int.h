@@ -47,6 +47,7 @@ struct qr_member {
     pthread_cond_t changed;
     struct qr_store *store;
     bool handed_out, stopped;
+    bool damaged;           /* as the options say, until it is seeded */
     bool shows;             /* what the store shows every member has */
     uint64_t epoch;         /* the highest primary that was heard of */
     uint64_t shown_lsn;     /* its last word */

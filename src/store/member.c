@@ -29,6 +29,7 @@ enum qr_status qr_member_new(const struct qr_member_options *options, struct qr_
         snprintf(m->tmp_dir, sizeof m->tmp_dir, "%s", m->options.tmp_dir);
         m->options.tmp_dir = m->tmp_dir;
     }
+    m->damaged = options->damaged;
     m->start_anew = options->start_anew;
     m->ctx = options->ctx;
     pthread_mutex_init(&m->mu, NULL);
@@ -72,6 +73,8 @@ void qr_member_free(struct qr_member *m)
 
 static enum qr_status open_copy(struct qr_member *m, uint64_t until, struct qr_err *err)
 {
+    if (m->damaged)
+        return qr_fail(err, QR_CORRUPT, "the copy in '%s' has damaged pages", m->dir);
     QR_TRY(qri_files_open_member(m->dir, &m->options, until, &m->store, err));
     return qri_member_begin(m, err);
 }
@@ -168,6 +171,7 @@ static enum qr_status seed(struct qr_member *m, const struct qri_copy_ask *ask,
     enum qr_status status = qr_store_remove(m->options.env, m->dir, err);
     if (status != QR_OK && status != QR_NOT_FOUND)
         return status;
+    m->damaged = false;
     m->seed = (struct qr_archive_point){.timeline = ask->timeline,
                                         .page_bytes = ask->page_bytes,
                                         .pages = ask->pages,

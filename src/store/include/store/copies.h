@@ -25,6 +25,7 @@ struct qr_member_options {
     const char *dir; /* copied; its parent exists */
     /* Of the store; fatal is called as there. */
     const struct qr_store_options *store;
+    bool damaged; /* what is there is not opened: a primary sends all of it, which removes it */
     /* The store that was handed out is to be opened anew, which only a new process can do: what it
      * has hardened was given up by a takeover, or it lacks log that nobody has any more. NULL: the
      * member refuses everything from then on. */
