@@ -506,6 +506,8 @@ static inline enum qr_status qri_tran_fits(struct qr_session *session,
                : qri_tran_fits_kept(session, objects, count, err);
 }
 QR_NODISCARD enum qr_status qri_tran_to_head(struct qr_session *session, struct qr_err *err);
+/* Before a transaction leaves the level SNAPSHOT: it may come back to its snapshot. */
+QR_NODISCARD enum qr_status qri_kept_stays(struct qr_session *session, struct qr_err *err);
 void qri_pictures_take(struct qr_session *session, struct qri_pictures *ret_pictures);
 void qri_pictures_go_back(struct qr_session *session, const struct qri_pictures *pictures);
 void qri_pictures_drop(struct qri_pictures *pictures);

@@ -182,6 +182,7 @@ static enum qr_status set_isolation(struct qri_frame *frame, struct qr_str word,
                                          "SERIALIZABLE", "SNAPSHOT"};
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
         if (qr_str_ieqz(word, levels[i])) {
+            QR_TRY(qri_kept_stays(frame->session, err));
             frame->session->options.isolation = (uint8_t)(i + 1);
             return QR_OK;
         }

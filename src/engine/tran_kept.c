@@ -19,6 +19,16 @@ enum qr_status qri_kept_begin(struct qr_session *session, struct qr_err *err)
     return QR_OK;
 }
 
+enum qr_status qri_kept_stays(struct qr_session *session, struct qr_err *err)
+{
+    const struct qri_tran *tran = &session->tran;
+    bool has_one = tran->count > 0 && tran->depth == 0 && tran->sqlite_open && !tran->holds &&
+                   session->options.isolation == QR_SNAPSHOT && tran->first_level == QR_SNAPSHOT;
+    if (!has_one || tran->kept_catalog != NULL)
+        return QR_OK;
+    return qri_kept_begin(session, err);
+}
+
 void qri_kept_take_catalog(struct qr_session *session)
 {
     const struct qri_tran *tran = &session->tran;

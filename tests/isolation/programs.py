@@ -395,8 +395,79 @@ def many_locks(quired, database, big):
     ok(one.batch("COMMIT"))
 
 
+class Changes:
+    """What a transaction has done to the sums of tables a and b, and what it must still see."""
+
+    def __init__(self, connection, level):
+        self.connection, self.level = connection, level
+        self.delta, self.first = {"a": 0, "b": 0}, {}
+
+    def step(self, dice):
+        """False: the server has ended the transaction."""
+        table, row, amount = dice.choice("ab"), dice.randrange(1, 9), dice.randrange(1, 9)
+        if dice.random() < 0.5:
+            reply = self.connection.batch(f"UPDATE {table} SET v += {amount} WHERE k = {row}")
+            self.delta[table] += amount
+        else:
+            reply = self.connection.batch(f"SELECT * FROM {table} WHERE k > 0")
+        if not ok(reply, {DEADLOCK, 3960, 3961}):
+            return False
+        if reply.results() and self.level == "SNAPSHOT":
+            rows = reply.rows
+            seen = (sum(row[1] for row in rows) - self.delta[table], len(rows[0]))
+            expect([self.first.setdefault(table, seen)], [seen], f"sum and columns of {table} at another time")
+        return True
+
+
+def ddl_storm(quired, database, big):
+    """Tables are changed between the statements of transactions: a snapshot stays one, nothing is lost, and errors are those of conflicts."""
+    ddl = (("ALTER TABLE {0} ADD more int NULL", "ALTER TABLE {0} DROP COLUMN more"),
+           ("CREATE INDEX by_v ON {0} (v)", "DROP INDEX by_v ON {0}"),
+           ("CREATE TABLE child_{0} (k int NOT NULL PRIMARY KEY REFERENCES {0})",
+            "DROP TABLE child_{0}"),
+           ("CREATE TRIGGER on_{0} ON {0} AFTER UPDATE AS UPDATE other SET n += 1", "DROP TRIGGER on_{0}"),
+           ("CREATE TABLE apart_{0} (k int NOT NULL)", "DROP TABLE apart_{0}"))
+    totals, mutex, over = {"a": 0, "b": 0}, threading.Lock(), threading.Event()
+    with wire.Connection(quired, database) as owner:
+        owner.execute("CREATE TABLE a (k int NOT NULL PRIMARY KEY, v int NOT NULL); INSERT a SELECT value, 0 FROM GENERATE_SERIES(1, 8); "
+                      "CREATE TABLE b (k int NOT NULL PRIMARY KEY, v int NOT NULL); INSERT b SELECT value, 0 FROM GENERATE_SERIES(1, 8); "
+                      "CREATE TABLE other (n int NOT NULL); INSERT other VALUES (0)")
+
+        def change(connection, _, dice):
+            made = set()
+            while not over.is_set():
+                at, table = dice.randrange(len(ddl)), dice.choice("ab")
+                sql = ddl[at][(at, table) in made].format(table)
+                if ok(connection.batch(f"SET LOCK_TIMEOUT 200; EXEC('{sql}')"), {DEADLOCK, 1222}):
+                    made ^= {(at, table)}
+
+        def work(connection, _, dice):
+            for _ in range(400 if big else 40):
+                level = dice.choice(("SNAPSHOT", "SNAPSHOT", "READ COMMITTED", "SERIALIZABLE"))
+                changes = Changes(connection, level)
+                connection.execute(f"SET TRANSACTION ISOLATION LEVEL {level}; BEGIN TRAN")
+                if not all(changes.step(dice) for _ in range(dice.randrange(1, 5))):
+                    continue
+                if dice.random() < 0.2:
+                    connection.execute("ROLLBACK")
+                elif ok(connection.batch("COMMIT"), {DEADLOCK, 3960, 3961}):
+                    with mutex:
+                        for table, delta in changes.delta.items():
+                            totals[table] += delta
+
+        with Crew(quired, database, 1, change):
+            try:
+                with Crew(quired, database, 8, work):
+                    pass
+            finally:
+                over.set()
+        expect(owner.execute("SELECT (SELECT SUM(v) FROM a), (SELECT SUM(v) FROM b)"), [(totals["a"], totals["b"])],
+               "what was committed")
+
+
 PROGRAMS = {
     "bank": ((), bank),
+    "ddl_storm": (("deferred",), ddl_storm),
     "disconnect_storm": ((), disconnect_storm),
     "huge": (("deferred",), huge),
     "identity_storm": ((), identity_storm),
