@@ -4,6 +4,7 @@
  * Conditions with a column on one side and something on the other that is known before the
  * statement runs: constants, variables, a row of VALUES. Columns that have to be equal share what
  * is known of each: WHERE o.id = @id names keys of both o and l in o JOIN l ON l.order_id = o.id.
+ * Where nothing else does, the terms of an OR do if each of them does.
  * What SERIALIZABLE locks follows from it.
  */
 #include "emit_key_int.h"
@@ -11,7 +12,7 @@
 #include "expr/func.h"
 #include "base/banned.h"
 
-enum { POINT_ROWS_MAX = 100, EQUALS_MAX = 16 };
+enum { POINT_ROWS_MAX = 100, EQUALS_MAX = 16, OR_TERMS_MAX = 32 };
 
 /* ---- conditions ---- */
 
@@ -21,6 +22,8 @@ void qri_point_add(struct qri_point *p, const struct qr_expr *expr)
         return;
     for (size_t i = 0; expr->kind == QR_EXPR_AND && i < expr->arg_count; i++)
         qri_point_add(p, expr->args[i]);
+    if (expr->kind == QR_EXPR_OR && p->or_count < QRI_POINT_ORS_MAX)
+        p->ors[p->or_count++] = expr;
     bool compares = expr->kind == QR_EXPR_CMP && expr->u.cmp != QR_CMP_NE;
     bool is_in = expr->kind == QR_EXPR_IN && expr->arg_count > 1;
     if ((compares || is_in) && p->condition_count < QRI_POINT_CONDITIONS_MAX)
@@ -418,6 +421,24 @@ static enum qr_status lock_range(struct qri_point *p, const struct qr_plan_prelo
     return QR_OK;
 }
 
+/* The intervals of all terms of `any`, where each names one, perhaps of another index. */
+static enum qr_status lock_terms(struct qri_point *p, const struct qr_expr *any,
+                                 const struct qr_plan_prelock *how, bool *ret_done)
+{
+    size_t before = p->c->prelock_count;
+    bool done = any->arg_count <= OR_TERMS_MAX;
+    for (size_t i = 0; i < any->arg_count && done; i++) {
+        struct qri_point term = *p;
+        done = false;
+        qri_point_add(&term, any->args[i]);
+        QR_TRY(lock_range(&term, how, &done));
+    }
+    if (!done)
+        p->c->prelock_count = before;
+    *ret_done = done;
+    return QR_OK;
+}
+
 enum qr_status qri_lock_named(struct qri_compile *c, const struct qri_query *q,
                               struct qri_source *s, const struct qr_plan_prelock *how,
                               enum qri_named *ret_named)
@@ -436,6 +457,8 @@ enum qr_status qri_lock_named(struct qri_compile *c, const struct qri_query *q,
     if (s->is_target) /* what it changes it locks as it does so */
         range.mode = QR_PLAN_LOCK_U;
     QR_TRY(lock_range(&p, &range, &done));
+    for (size_t i = 0; i < p.or_count && !done; i++)
+        QR_TRY(lock_terms(&p, p.ors[i], &range, &done));
     *ret_named = done ? QRI_NAMES_RANGE : QRI_NAMES_NOTHING;
     return QR_OK;
 }

@@ -3,13 +3,15 @@
 #pragma once
 #include "emit_int.h"
 
-enum { QRI_POINT_CONDITIONS_MAX = 64, QRI_POINT_COLUMNS_MAX = 32 };
+enum { QRI_POINT_CONDITIONS_MAX = 64, QRI_POINT_COLUMNS_MAX = 32, QRI_POINT_ORS_MAX = 4 };
 
 struct qri_point {
     struct qri_compile *c;
     struct qri_source *source;
     const struct qr_expr *conditions[QRI_POINT_CONDITIONS_MAX];
     size_t condition_count;
+    const struct qr_expr *ors[QRI_POINT_ORS_MAX]; /* one of the terms of each holds */
+    size_t or_count;
     size_t row, row_count; /* of what has several values for the key: … */
     const void *rows;      /* … VALUES, or x IN (…); NULL: nothing */
     enum qr_status status;
