@@ -173,8 +173,8 @@ enum qr_status qri_prelock_range(struct qri_frame *frame, const struct qr_plan_p
 }
 
 enum qr_status qri_lock_read_keys(struct qr_session *session, const struct qr_plan_lock *lock,
-                                  const struct qr_value *values, struct qr_arena *arena,
-                                  struct qr_err *err)
+                                  enum qr_lock_mode mode, const struct qr_value *values,
+                                  struct qr_arena *arena, struct qr_err *err)
 {
     struct key key = {.n = 0};
     struct qr_lock_range range = {.object = lock->table->object_id, .index = lock->index->index_id};
@@ -184,10 +184,10 @@ enum qr_status qri_lock_read_keys(struct qr_session *session, const struct qr_pl
     range.lo.key = range.hi.key = key.bytes;
     range.lo.n = range.hi.n = key.n;
     range.hi.after = true;
-    enum qr_status status = qr_lock_range_try(session->lock_owner, &range, QR_LOCK_S, &in_way, err);
+    enum qr_status status = qr_lock_range_try(session->lock_owner, &range, mode, &in_way, err);
     if (status == QR_BUSY && lock->no_wait)
         return qr_sql_fail(err, 1222);
-    return status == QR_BUSY ? qri_lock_refused(session, &in_way, QR_LOCK_S, err) : status;
+    return status == QR_BUSY ? qri_lock_refused(session, &in_way, mode, err) : status;
 }
 
 /* ---- a row that is about to change ---- */

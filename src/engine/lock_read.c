@@ -235,7 +235,8 @@ static enum qr_status lock_keys(struct qr_session *session, const struct qr_plan
                                 const struct qr_value *values, struct qr_arena *arena,
                                 struct qr_err *err)
 {
-    if (session->tran.holds || has_table(session, lock->table, QR_LOCK_S))
+    enum qr_lock_mode mode = modes[lock->mode];
+    if (session->tran.holds || has_table(session, lock->table, mode))
         return QR_OK; /* nobody else can write; or it was locked instead */
     if (!qr_conn_has_writer(session->link->conn))
         return qr_fail(err, QR_BUG, "keys are locked without the writer lock");
@@ -244,9 +245,9 @@ static enum qr_status lock_keys(struct qr_session *session, const struct qr_plan
     QR_TRY(qri_lock_need_owner(session, err));
     bool many = false;
     QR_TRY(count_lock(session, lock, &many, err));
-    if (many && has_table(session, lock->table, QR_LOCK_S))
+    if (many && has_table(session, lock->table, mode))
         return QR_OK;
-    return qri_lock_read_keys(session, lock, values, arena, err);
+    return qri_lock_read_keys(session, lock, mode, values, arena, err);
 }
 
 static enum qr_status row_resource(const struct qr_plan_lock *lock, sqlite3_value **argv,

@@ -30,10 +30,10 @@ QR_NODISCARD enum qr_status qri_prelock_range(struct qri_frame *frame,
                                               enum qr_lock_mode mode, bool *ret_known,
                                               struct qr_err *err);
 
-/* The keys of lock->index that begin with `values`, of lock->key_types, in S: under the writer
- * lock. */
+/* The keys of lock->index that begin with `values`, of lock->key_types: under the writer lock. */
 QR_NODISCARD enum qr_status qri_lock_read_keys(struct qr_session *session,
                                                const struct qr_plan_lock *lock,
+                                               enum qr_lock_mode mode,
                                                const struct qr_value *values,
                                                struct qr_arena *arena, struct qr_err *err);
 

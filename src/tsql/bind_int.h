@@ -214,9 +214,10 @@ struct qri_query {
     struct qri_scope *apply_scope; /* APPLY: the scope of the tables left of it */
     bool uses_siblings;            /* … and a column of theirs is named */
     bool is_top;                   /* the statement's own: nothing is asked of its rows */
-    bool is_tested;                /* of EXISTS: nothing is asked of its columns */
-    bool is_applied;               /* run by the engine for each outer row: qrows() over a plan */
-    struct qri_agg_use *aggs;      /* aggregates of this block */
+    bool is_merge;            /* MERGE's own: WHERE asks for rows that a LEFT JOIN makes, too */
+    bool is_tested;           /* of EXISTS: nothing is asked of its columns */
+    bool is_applied;          /* run by the engine for each outer row: qrows() over a plan */
+    struct qri_agg_use *aggs; /* aggregates of this block */
     /* SELECT */
     struct qri_source **from;
     size_t from_count;

@@ -78,6 +78,7 @@ static enum qr_status bind_from(struct merge *m)
         return qri_nomem(c);
     m->stage->from[0] = join;
     m->stage->from_count = 1;
+    m->stage->is_merge = true;
     QR_TRY(qri_hints_of_target(c, ast->target, target, &m->hints));
     QR_TRY(qri_target_reach(c, target, NULL, QRI_CHANGE_NONE, &m->t));
     QR_TRY(qr_expr_is_null(&c->b, m->t.keys[0], true, &m->has_target));

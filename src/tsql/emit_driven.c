@@ -31,6 +31,13 @@ static bool spares(void *arg, const struct qr_expr *expr)
     return leaf == NULL || (leaf->kind == QRI_LEAF_COLUMN && leaf->source != arg);
 }
 
+/* SQLite makes an inner join of a LEFT JOIN whose empty rows WHERE would drop. That of MERGE, "CASE
+ * ... END IS NOT NULL", tells it nothing. */
+static bool stays_left(const struct qri_query *q, struct qri_source *s)
+{
+    return q->is_merge || (q->is_top && (q->where == NULL || qr_expr_walk(q->where, spares, s)));
+}
+
 /* What stands left of the source is read before it, or can be made so. */
 static bool goes_after_left(const struct qri_query *q, struct qri_source *s)
 {
@@ -42,8 +49,7 @@ static bool goes_after_left(const struct qri_query *q, struct qri_source *s)
         for (const struct qri_source *at = q->from[i]; at->kind == QRI_SOURCE_JOIN; at = at->left)
             if (at->right == s)
                 return at->join != QR_JOIN_LEFT ||
-                       (at == q->from[0] && q->from_count == 1 && q->is_top &&
-                        (q->where == NULL || qr_expr_walk(q->where, spares, s)));
+                       (at == q->from[0] && q->from_count == 1 && stays_left(q, s));
     }
     return false;
 }
@@ -145,7 +151,10 @@ enum qr_status qri_lock_driven(struct qri_compile *c, const struct qri_query *q,
     qri_point_add(&p, q->where);
     for (size_t i = 0; i < q->from_count; i++)
         (void)qri_point_add_joins(&p, q->from[i]);
-    *lock = (struct qr_plan_lock){.table = table, .mode = QR_PLAN_LOCK_S, .key_types = types};
+    *lock = (struct qr_plan_lock){.table = table,
+                                  .mode = s->is_target ? QR_PLAN_LOCK_U : QR_PLAN_LOCK_S,
+                                  .no_wait = (s->hints & QRI_HINT_NOWAIT) != 0,
+                                  .key_types = types};
     for (size_t i = 0; i < table->index_count; i++) {
         size_t n = 0, count = qr_cat_range_columns(table, &table->indexes[i]);
         struct beside beside = {0};

@@ -11,6 +11,7 @@
  * Keys of a table that are known only when the row of another, its driver, is read are locked then:
  *     FROM o CROSS JOIN l ON l.oid = o.id WHERE (w) AND qlockkey(?1, o.id)
  *     EXISTS (SELECT 1 FROM l WHERE l.oid = o.id AND qlockkey(?1, o.id))
+ * So are those of a target, in U: MERGE l USING @rows r ON l.oid = r.oid.
  * The call names no column of l, so SQLite evaluates it before it opens l: a join reads l after
  * what stands left of CROSS JOIN, and a subquery evaluates what none of its tables is in first (it
  * must be told that the function is deterministic). Nobody commits meanwhile, so that it suffices
@@ -110,9 +111,15 @@ static enum qr_status prelock_driven(struct qri_compile *c, const struct qri_que
         return QR_OK;
     q->locks->driven_count++;
     c->locks_rows = true;
-    whole.mode = QR_PLAN_LOCK_S;
+    whole.mode = s->is_target ? QR_PLAN_LOCK_U : QR_PLAN_LOCK_S;
     whole.is_instead = true;
     return qri_push_prelock(c, &whole);
+}
+
+/* A target at SERIALIZABLE: what it changes it locks as it does so, so keys in U are enough. */
+static bool takes_keys(const struct qri_source *s, const struct need *need)
+{
+    return s->is_target && need->point != QR_PLAN_LOCK_NONE && need->row == QR_PLAN_LOCK_NONE;
 }
 
 static enum qr_status prelock(struct qri_compile *c, const struct qri_query *q,
@@ -132,7 +139,7 @@ static enum qr_status prelock(struct qri_compile *c, const struct qri_query *q,
         need->row = need->point; /* others lock rows so without a range */
     lock.mode = need->table;
     s->is_narrow = named != QRI_NAMES_NOTHING;
-    if (named == QRI_NAMES_NOTHING && need->point == QR_PLAN_LOCK_S && !s->is_target)
+    if (named == QRI_NAMES_NOTHING && (need->point == QR_PLAN_LOCK_S || takes_keys(s, need)))
         QR_TRY(prelock_driven(c, q, s, &lock));
     if (named != QRI_NAMES_NOTHING || s->is_narrow)
         lock.mode = need->point == QR_PLAN_LOCK_S ? QR_PLAN_LOCK_IS : QR_PLAN_LOCK_IX;
