@@ -79,7 +79,7 @@ static enum qr_status read_permission(struct qr_perm_row *ret)
 static void test_a_permission_is_kept_by_its_code(void **state)
 {
     (void)state;
-    enum { ON = 1, STATE = 2, CODE = 19 };
+    enum { ON = 1, STATE = 2, MINOR = 7, CODE = 19 };
     struct qr_perm_row got, row = {.on = QR_ON_OBJECT,
                                    .state = QR_PERM_GRANT_OPTION,
                                    .perm = QR_MAY_SELECT,
@@ -96,6 +96,10 @@ static void test_a_permission_is_kept_by_its_code(void **state)
     assert_int_equal(read_permission(&got), QR_CORRUPT);
     buf.data[CODE] = 'S';
     buf.data[STATE] = 'X';
+    assert_int_equal(read_permission(&got), QR_CORRUPT);
+    buf.data[STATE] = QR_PERM_REVOKE; /* which is of a column */
+    assert_int_equal(read_permission(&got), QR_OK);
+    buf.data[MINOR] = 0;
     assert_int_equal(read_permission(&got), QR_CORRUPT);
     buf.data[STATE] = QR_PERM_DENY;
     buf.data[ON] = 2;
