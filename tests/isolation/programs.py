@@ -290,7 +290,8 @@ def killed(quired, database, _):
 
 
 DRIVER = "DECLARE @d TABLE (k int); INSERT @d VALUES ({0}), ({1}); "
-LOOKS = [  # by keys that only rows of `o`, or of a table variable, name
+DISTINCT = "DECLARE @d TABLE (k int); INSERT @d SELECT {0} UNION SELECT {1}; "
+LOOKS = [  # by keys that only rows of `o`, or of a table variable, name; by sides of an OR; as targets of changes
     "SELECT COUNT(*), SUM(l.v) FROM o JOIN l ON l.oid = o.id WHERE o.c = {0}",
     "SELECT COUNT(*), SUM(l.v) FROM o, l WHERE l.v = o.id AND o.c IN ({0}, {1})",
     "SELECT COUNT(*), SUM(l.v) FROM o LEFT JOIN l ON l.oid = o.id AND l.n = o.id WHERE o.c = {0}",
@@ -305,6 +306,16 @@ LOOKS = [  # by keys that only rows of `o`, or of a table variable, name
     DRIVER + "SELECT COUNT(*), SUM(l.v) FROM l JOIN @d d ON d.k = l.v AND l.n < 4",
     DRIVER + "SELECT COUNT(*), SUM(l.v) FROM l JOIN @d d ON d.k = l.oid JOIN o ON o.id = l.n LEFT JOIN @d e ON e.k = o.c",
     DRIVER + "SELECT COUNT(*) FROM o WHERE id = {2} AND EXISTS (SELECT 1 FROM @d d JOIN l ON l.oid = d.k)",
+    "SELECT COUNT(*), SUM(v) FROM l WHERE oid = {0} OR v BETWEEN {1} AND {2} OR s = 'a'",
+    "SELECT COUNT(*), SUM(n) FROM l WHERE (oid = {0} AND n > {1} OR v IN ({1}, {2})) AND n < 4",
+    "SELECT COUNT(*), SUM(l.v) FROM o JOIN l ON l.oid = o.id WHERE o.c = {0} OR o.id = {1}",
+    "SELECT COUNT(*) FROM l WHERE s = 'a' OR s > 'b' OR n = {0}",
+    "UPDATE l SET n = n WHERE oid = {0} OR v = {1}; SELECT @@ROWCOUNT",
+    DISTINCT + "MERGE l USING @d d ON l.oid = d.k WHEN MATCHED THEN UPDATE SET n = l.n WHEN NOT MATCHED AND d.k < 0 THEN "
+    "INSERT VALUES (d.k, 0, 0, ''); SELECT @@ROWCOUNT",
+    DISTINCT + "MERGE o USING @d d ON o.c = d.k WHEN MATCHED THEN UPDATE SET c = o.c; SELECT @@ROWCOUNT",
+    DISTINCT + "UPDATE l SET v = l.v FROM l JOIN @d d ON d.k = l.v; SELECT @@ROWCOUNT",
+    DISTINCT + "DELETE l FROM @d d JOIN l ON l.oid = d.k WHERE l.n > 9; SELECT COUNT(*) FROM @d d JOIN l ON l.oid = d.k WHERE l.n > 3",
 ]
 CHANGES = ["INSERT l VALUES ({0}, {1}, {2}, '{3}')", "DELETE l WHERE oid = {0} AND n = {1}", "UPDATE l SET v = {2} WHERE oid = {0}",
            "UPDATE l SET oid = {2} WHERE oid = {0} AND n = {1}", "UPDATE l SET s = '{3}' WHERE v = {1}", "UPDATE o SET c = {1} WHERE id = {0}",
