@@ -127,7 +127,7 @@ static const struct qr_expr *driver_of(const struct qri_point *p, const struct q
         bool beside = is_of_block(q, other.source);
         bool left = beside && after_left && stands_left(q, p->source, other.source);
         bool right = beside && !left && goes_after_right(q, p->source, other.source);
-        if (!(other.source->is_narrow || qri_is_private(other.source)) ||
+        if (!(other.source->is_narrow || qri_shows_private(other.source, other.column)) ||
             (beside && !left && !right))
             continue;
         ret_beside->left |= left;

@@ -157,11 +157,25 @@ struct equals {
     size_t count;
 };
 
+bool qri_shows_private(const struct qri_source *s, size_t column)
+{
+    if (s->kind != QRI_SOURCE_QUERY)
+        return qri_is_private(s);
+    const struct qri_query *q = s->query;
+    if (q->kind != QRI_QUERY_SELECT || q->from_count != 1 || !qri_is_private(q->from[0]) ||
+        q->set_count != 0 || q->is_grouped || q->has_window || q->top.amount != NULL ||
+        q->offset != NULL || q->fetch != NULL || q->for_inner != NULL || column >= q->out_count)
+        return false;
+    const struct qri_leaf *leaf = qri_leaf_of(q->items[column]);
+    return leaf != NULL && leaf->kind == QRI_LEAF_COLUMN && leaf->source == q->from[0];
+}
+
 bool qri_column_of(const struct qr_expr *condition, size_t side, struct qri_place *ret_place)
 {
     const struct qri_leaf *leaf = qri_leaf_of(condition->args[side]);
     if (leaf == NULL || leaf->kind != QRI_LEAF_COLUMN ||
-        (leaf->source->kind != QRI_SOURCE_TABLE && !qri_is_private(leaf->source)) ||
+        (leaf->source->kind != QRI_SOURCE_TABLE &&
+         !qri_shows_private(leaf->source, leaf->column)) ||
         leaf->column >= leaf->source->column_count)
         return false;
     *ret_place = (struct qri_place){leaf->source, leaf->column};

@@ -34,6 +34,9 @@ static inline bool qri_is_private(const struct qri_source *s)
     return s->is_temp || (s->kind == QRI_SOURCE_ROWS && s->rows->kind == QR_ROWS_TABLE);
 }
 
+/* So are those of a query that takes some of them as they are: its columns that are columns there.
+ */
+bool qri_shows_private(const struct qri_source *s, size_t column);
 /* `expr` may be NULL. */
 void qri_point_add(struct qri_point *p, const struct qr_expr *expr);
 /* Adds the conditions of the joins above the source that its rows have to meet to be looked at.

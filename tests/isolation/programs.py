@@ -314,6 +314,9 @@ LOOKS = [  # by keys that only rows of `o`, or of a table variable, name; by sid
     DISTINCT + "MERGE l USING @d d ON l.oid = d.k WHEN MATCHED THEN UPDATE SET n = l.n WHEN NOT MATCHED AND d.k < 0 THEN "
     "INSERT VALUES (d.k, 0, 0, ''); SELECT @@ROWCOUNT",
     DISTINCT + "MERGE o USING @d d ON o.c = d.k WHEN MATCHED THEN UPDATE SET c = o.c; SELECT @@ROWCOUNT",
+    DISTINCT + "MERGE l USING (SELECT k AS x FROM @d WHERE k <> 3) d ON l.oid = d.x WHEN MATCHED THEN UPDATE SET n = l.n; SELECT @@ROWCOUNT",
+    DISTINCT + "MERGE o USING (SELECT k + 1 AS x FROM @d) d ON o.id = d.x WHEN MATCHED THEN UPDATE SET c = o.c; SELECT @@ROWCOUNT",
+    DISTINCT + "SELECT COUNT(*), SUM(l.v) FROM (SELECT DISTINCT k FROM @d) d LEFT JOIN l ON l.oid = d.k",
     DISTINCT + "UPDATE l SET v = l.v FROM l JOIN @d d ON d.k = l.v; SELECT @@ROWCOUNT",
     DISTINCT + "DELETE l FROM @d d JOIN l ON l.oid = d.k WHERE l.n > 9; SELECT COUNT(*) FROM @d d JOIN l ON l.oid = d.k WHERE l.n > 3",
 ]
