@@ -168,6 +168,12 @@ class Base(unittest.TestCase):
         """Programs of all processes, by process id."""
         return {pid: program_of(pid) for pid in self.server.pids}
 
+    def wait_running(self, then):
+        try:
+            wait_for(lambda: self.running() == then)
+        except AssertionError:
+            self.fail(f"{then} ran before, {self.running()} now:\n" + "".join(list(self.server.log)[-60:]))
+
     def all_run(self, binary):
         """Retired gateways go when their last connection has gone."""
         wait_for(lambda: set(self.running().values()) <= {binary, ""})
@@ -265,7 +271,7 @@ class Refused(Base):
         for binary in bad:
             with self.subTest(binary=binary):
                 was = self.refused(binary, os.path.basename(binary))
-                wait_for(lambda then=was: self.running() == then)  # what was tried has ended
+                self.wait_running(was)  # what was tried has ended
         self.serves()
         with tempfile.TemporaryDirectory() as empty:
             done = subprocess.run([server.program(), "upgrade", "--data-dir", empty], capture_output=True, text=True,
