@@ -403,6 +403,9 @@ QR_NODISCARD enum qr_status qri_reign_each_ready(struct qr_control *control,
 /* Who is the primary, and who would take over from it now. False: nobody would. */
 bool qri_reign_heir(struct qr_control *control, const struct qr_database_row *row,
                     char ret_primary[QR_NODE_NAME_BYTES], char ret_heir[QR_NODE_NAME_BYTES]);
+/* Until somebody would, or the primary's process is not there, or the time is over. */
+void qri_reign_wait_heir(struct qr_control *control, const struct qr_database_row *row,
+                         int64_t until_mono_ns);
 /* Ends the primary, so that another member takes over: `next` if it is ready, else any that is;
  * NULL: any, and the process that was the primary comes back. */
 QR_NODISCARD enum qr_status qri_reign_yield(struct qr_control *control,

@@ -10,7 +10,7 @@
 #include "registry_int.h"
 #include "base/banned.h"
 
-static const int64_t TIME_NS = INT64_C(30) * 1000000000;
+static const int64_t TIME_NS = INT64_C(30) * 1000000000, HEIR_NS = INT64_C(10) * 1000000000;
 
 /* Of the ask's name; QR_NOT_FOUND has no words: the statement knows which error it is. */
 static enum qr_status find(struct qr_control *control, struct qri_op *op,
@@ -196,6 +196,8 @@ enum qr_status qri_failover_switch(struct qr_control *control, struct qri_op *op
     struct qr_database_row row;
     char primary[QR_NODE_NAME_BYTES], heir[QR_NODE_NAME_BYTES];
     QR_TRY(qri_op_row(control, op, &row, err));
+    if (qr_database_secondaries(&row) > 0) /* it may have just been made */
+        qri_reign_wait_heir(control, &row, qr_env_mono_ns(control->options.env) + HEIR_NS);
     if (qr_database_is_hyper(&row) && qri_reign_heir(control, &row, primary, heir))
         qri_warm(control, op, &row, primary, heir);
     return qri_reign_yield(control, &row, NULL, err);

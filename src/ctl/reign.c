@@ -323,6 +323,23 @@ bool qri_reign_heir(struct qr_control *control, const struct qr_database_row *ro
     return any;
 }
 
+void qri_reign_wait_heir(struct qr_control *control, const struct qr_database_row *row,
+                         int64_t until_mono_ns)
+{
+    static const int64_t look_ns = INT64_C(100000000); /* nobody tells that a copy has caught up */
+    char primary[QR_NODE_NAME_BYTES], heir[QR_NODE_NAME_BYTES];
+    pthread_mutex_lock(&control->mu);
+    for (;;) {
+        int64_t left = until_mono_ns - qr_env_mono_ns(control->options.env);
+        primary_of(control, row->id, primary);
+        if (left <= 0 || control->stopping || !qri_control_ready(control, primary) ||
+            choose_replica(control, row->id, 0, primary, heir))
+            break;
+        (void)qr_cond_wait(&control->changed, &control->mu, left < look_ns ? left : look_ns);
+    }
+    pthread_mutex_unlock(&control->mu);
+}
+
 /* A primary that has no session any more, and has resigned: the next one takes over while its
  * process ends. Of a database with copies the files are its own until then. */
 static void pass_on(struct qr_control *control, const struct qr_database_row *row,
