@@ -56,7 +56,7 @@ class OwnNode(unittest.TestCase):
             master.execute("ALTER DATABASE b MODIFY NAME = d")
             with connect_patiently(quired, "d") as connection:
                 self.assertEqual(connection.execute("SELECT a FROM t ORDER BY a"), [(1,), (2,)])
-            master.execute("DROP DATABASE d")
+            drop(quired, "d")
             self.assertEqual(master.execute("SELECT name FROM sys.databases WHERE name IN ('b', 'd')"), [])
 
     def test_a_database_moves_between_the_shared_node_and_its_own(self):
