@@ -10,15 +10,6 @@ struct said {
     struct qr_str name, password, default_schema;
 };
 
-static struct qr_str value_of(const struct qr_ast_option *o)
-{
-    if (o->value != NULL && o->value->kind == QR_AE_LITERAL)
-        return ((const struct qr_ast_literal *)o->value)->text;
-    if (o->value != NULL && o->value->kind == QR_AE_COLUMN)
-        return ((const struct qr_ast_column *)o->value)->name.parts[0].text;
-    return qr_str("");
-}
-
 static enum qr_status read_options(struct qri_ddl *ddl, const struct qr_ast_principal *ast,
                                    struct said *ret, struct qr_err *err)
 {
@@ -29,9 +20,9 @@ static enum qr_status read_options(struct qri_ddl *ddl, const struct qr_ast_prin
                             : qr_str_ieqz(o->name, "DEFAULT_SCHEMA")   ? &ret->default_schema
                             : qr_str_ieqz(o->name, "NAME") && !creates ? &ret->name
                                                                        : NULL;
-        if (to == NULL || (value_of(o).n == 0 && to != &ret->password))
+        if (to == NULL || (qri_principal_option(o).n == 0 && to != &ret->password))
             return qr_sql_fail(err, 102, qri_z(ddl->arena, o->name));
-        *to = value_of(o);
+        *to = qri_principal_option(o);
     }
     return ast->options.count == 0 || (creates && ret->password.p == NULL)
                ? qr_sql_fail(err, 102, qri_z(ddl->arena, ast->name.text))

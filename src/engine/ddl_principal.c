@@ -14,7 +14,7 @@ struct user_options {
     bool has_encrypted, encrypted;
 };
 
-static struct qr_str value_of(const struct qr_ast_option *o)
+struct qr_str qri_principal_option(const struct qr_ast_option *o)
 {
     if (o->value != NULL && o->value->kind == QR_AE_LITERAL)
         return ((const struct qr_ast_literal *)o->value)->text;
@@ -77,19 +77,19 @@ static enum qr_status read_options(struct qri_ddl *ddl, const struct qr_ast_prin
     for (size_t i = 0; i < ast->options.count; i++) {
         const struct qr_ast_option *o = &ast->options.items[i];
         if (qr_str_ieqz(o->name, "DEFAULT_SCHEMA"))
-            ret->default_schema = value_of(o);
+            ret->default_schema = qri_principal_option(o);
         else if (qr_str_ieqz(o->name, "NAME"))
-            ret->name = value_of(o);
+            ret->name = qri_principal_option(o);
         else if (qr_str_ieqz(o->name, "LOGIN"))
-            ret->login = value_of(o);
+            ret->login = qri_principal_option(o);
         else if (qr_str_ieqz(o->name, "PASSWORD"))
-            ret->password = value_of(o);
+            ret->password = qri_principal_option(o);
         else if (qr_str_ieqz(o->name, "OLD_PASSWORD"))
-            ret->old_password = value_of(o);
+            ret->old_password = qri_principal_option(o);
         else if (qr_str_ieqz(o->name, "SID"))
             QR_TRY(sid_of(ddl, o, &ret->sid, err));
         else if (qr_str_ieqz(o->name, "DEFAULT_LANGUAGE")) {
-            name = value_of(o);
+            name = qri_principal_option(o);
             QR_TRY(language_of(ddl, name, &ret->language, err));
         } else if (qr_str_ieqz(o->name, "ALLOW_ENCRYPTED_VALUE_MODIFICATIONS")) {
             ret->has_encrypted = true;
@@ -97,7 +97,7 @@ static enum qr_status read_options(struct qri_ddl *ddl, const struct qr_ast_prin
         } else {
             return qr_sql_fail(err, 40510, qri_z(ddl->arena, o->name));
         }
-        if (o->value != NULL && value_of(o).n == 0 && !qr_str_ieqz(o->name, "PASSWORD"))
+        if (o->value != NULL && qri_principal_option(o).n == 0 && !qr_str_ieqz(o->name, "PASSWORD"))
             return qr_sql_fail(err, 102, qri_z(ddl->arena, o->name));
     }
     return QR_OK;

@@ -23,6 +23,9 @@ struct qr_perm_securable qri_securable_schema(const struct qr_cat_schema *schema
 struct qr_perm_securable qri_securable_type(const struct qr_catalog *cat,
                                             const struct qr_cat_usertype *type);
 
+/* `NAME = 'text'`, or a name, of WITH; "" if it is neither (ddl_principal.c). */
+struct qr_str qri_principal_option(const struct qr_ast_option *o);
+
 /* ---- rows of permissions (ddl_right.c) ---- */
 
 /* Another row; it has none of its four yet. */
