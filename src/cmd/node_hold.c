@@ -6,6 +6,26 @@
 
 static const int64_t VACATE_NS = INT64_C(20) * 1000000000, LOOK_NS = 5000000, BREAK_NS = 300000000;
 
+/* A client that closes and drops at once is ahead of the end of its own session. */
+static const int64_t LEAVE_NS = 1000000000;
+
+/* The database once no backup and, for a moment, no session keeps it open. Called with node.mu
+ * held. */
+static struct hosted *find_left(struct qri_node *node, uint32_t id)
+{
+    const int64_t until_ns = qr_env_mono_ns(node->options.env) + LEAVE_NS;
+    for (;;) {
+        struct hosted *hosted = qri_node_find_settled(node, id);
+        bool may_leave = qr_env_mono_ns(node->options.env) < until_ns;
+        if (hosted != NULL && hosted->backing_up)
+            pthread_cond_wait(&node->changed, &node->mu);
+        else if (hosted != NULL && hosted->refs > 0 && may_leave)
+            (void)qr_cond_wait(&node->changed, &node->mu, LOOK_NS);
+        else
+            return hosted;
+    }
+}
+
 enum qr_status qri_node_hold(struct qri_node *node, const struct qr_database_row *row,
                              struct qr_err *err)
 {
@@ -13,9 +33,7 @@ enum qr_status qri_node_hold(struct qri_node *node, const struct qr_database_row
     enum qr_status status = held == NULL ? qr_fail(err, QR_NOMEM, "drop a database") : QR_OK;
     qri_follows_let_go(node, row->id);
     pthread_mutex_lock(&node->mu);
-    struct hosted *hosted;
-    while ((hosted = qri_node_find_settled(node, row->id)) != NULL && hosted->backing_up)
-        pthread_cond_wait(&node->changed, &node->mu);
+    struct hosted *hosted = find_left(node, row->id);
     if (status == QR_OK && hosted != NULL && hosted->refs > 0)
         status = qr_sql_fail(err, 3702, row->name);
     if (status == QR_OK && qri_node_find_held(node, row->id) == NULL) {
