@@ -156,6 +156,7 @@ class Hyper(Figures):
         self.add("log of wide rows, sustained", total / MB / seconds, "MB/s", disk,
                  ">= 0.20 of disk")
         self.add("beside the tier's promise", total / MB / seconds, "MB/s", 100.0, None)
+        self.add("processors have for 0.60 of disk", os.cpu_count() * 1e9 / (0.6 * disk * MB), "ns/byte", None, None)
         self.add_processor(", first 30 s", begin_processor, early[-1][2], early[-1][1])
         self.add_processor("", begin_processor, processor, total)
         settled = self.settled_io()

@@ -8,6 +8,7 @@ but the first; every key anywhere. hot: the same mixes, every key with 10 % prob
 the fewest sessions to 32. select: the 99th percentile of a point SELECT beside 32 such writers, and in
 quiet. rollback: of an UPDATE of --big rows. commit: what COMMIT costs by changed rows, when nobody else has
 committed meanwhile and when somebody has (the best of ten).
+The bound of a load is what the pauses alone, as long as they were, let through.
 Runs alternate; figures are medians. Targets are those of PostgreSQL's ratio unless they say otherwise. On a
 machine that others use too, look at the processor time that a transaction costs each server.
 """
@@ -87,6 +88,9 @@ class Txn(Figures):
                               stdout=subprocess.PIPE, text=True, check=True)
         figures = json.loads(done.stdout)
         figures["cpu_us"] = (server.cpu_ms() - before) * 1000 / max(figures["committed"], 1)
+        answers_us = figures["begin_us"] + 5 * figures["statement_us"] + figures["commit_us"]
+        pauses_us = 1e6 * sessions / figures["per_second"] - answers_us
+        figures["bound"] = 1e6 * sessions / pauses_us
         return figures
 
     def mix(self, mix, hot):
@@ -110,6 +114,7 @@ class Txn(Figures):
                   f"{given_up[1]:.1%}", flush=True)
             self.add("  processor time of the server", median(mine, "cpu_us"), "us each",
                      median(theirs, "cpu_us"), None, higher=False)
+            self.add("  if every answer took no time", median(mine, "bound"), "/s", r["peer"], None)
             self.rates[mix, hot, sessions] = (r["value"], r["peer"])
 
     def scaling(self):
