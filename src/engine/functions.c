@@ -317,6 +317,12 @@ static void fn_qset(sqlite3_context *ctx, int argc, sqlite3_value **argv)
     qri_function_end(session, arena, &own);
 }
 
+static void fn_qstay(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    (void)argc;
+    sqlite3_result_value(ctx, argv[0]);
+}
+
 static void fn_qdepth(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
     (void)argc;
@@ -370,6 +376,7 @@ static const struct fn_row {
     {"qvar",    1, false, fn_qvar},
     {"qset",    2, false, fn_qset},
     {"qdepth",  2, true,  fn_qdepth},
+    {"qstay",   1, false, fn_qstay},
     /* clang-format on */
 };
 

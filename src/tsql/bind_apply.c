@@ -139,11 +139,11 @@ enum qr_status qri_apply_lower(struct qri_compile *c, struct qri_source *right, 
     if (right->kind != QRI_SOURCE_QUERY || !right->query->uses_siblings)
         return QR_OK;
     const struct qri_query *q = right->query;
-    if (q->kind == QRI_QUERY_VALUES)
+    if (q->kind == QRI_QUERY_VALUES && !c->extended)
         return merge_values(c, right);
     bool one_row = q->kind == QRI_QUERY_SELECT && q->from_count == 0 && q->where == NULL;
-    if (is_plain_select(q) && !items_are_volatile(q) &&
-        (!is_outer || one_row || items_are_columns(q)))
+    bool always_there = !c->extended && (!is_outer || one_row);
+    if (is_plain_select(q) && !items_are_volatile(q) && (always_there || items_are_columns(q)))
         return merge_select(c, right);
     right->query->is_applied = true;
     return QR_OK;

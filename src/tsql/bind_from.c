@@ -169,17 +169,23 @@ static enum qr_status bind_join(struct qri_compile *c, const struct qr_ast_sourc
     if (source == NULL)
         return qri_nomem(c);
     source->join = ast->join;
+    bool extends_left = ast->join == QR_JOIN_RIGHT || ast->join == QR_JOIN_FULL;
+    bool extends_right = ast->join == QR_JOIN_LEFT || ast->join == QR_JOIN_FULL;
+    bool lateral = c->lateral, extended = c->extended;
+    c->extended = extended || extends_left;
+    c->extends_left = c->extends_left || extends_left;
     QR_TRY(qri_source_bind(c, ast->left, &source->left));
     size_t middle = scope->count;
-    bool lateral = c->lateral;
     c->lateral = apply;
+    c->extended = extended || extends_right;
     QR_TRY(qri_source_bind(c, ast->right, &source->right));
     c->lateral = lateral;
+    c->extended = extended;
     if (apply)
         QR_TRY(qri_apply_lower(c, source->right, ast->join == QR_JOIN_OUTER_APPLY));
-    if (ast->join == QR_JOIN_LEFT || ast->join == QR_JOIN_FULL || ast->join == QR_JOIN_OUTER_APPLY)
+    if (extends_right || ast->join == QR_JOIN_OUTER_APPLY)
         null_extend(scope, middle, scope->count);
-    if (ast->join == QR_JOIN_RIGHT || ast->join == QR_JOIN_FULL)
+    if (extends_left)
         null_extend(scope, begin, middle);
     if (ast->on != NULL) {
         enum qri_clause clause = c->clause;
@@ -224,8 +230,8 @@ enum qr_status qri_source_bind(struct qri_compile *c, const struct qr_ast_source
 enum qr_status qri_from(struct qri_compile *c, const struct qr_ast_sources *ast,
                         struct qri_query *query)
 {
-    bool lateral = c->lateral;
-    c->lateral = false;
+    bool lateral = c->lateral, extended = c->extended;
+    c->lateral = c->extended = false;
     query->from = QRI_ARRAY(c, ast->count + 1, struct qri_source *);
     if (query->from == NULL)
         return qri_nomem(c);
@@ -234,5 +240,6 @@ enum qr_status qri_from(struct qri_compile *c, const struct qr_ast_sources *ast,
         query->from_count = i + 1;
     }
     c->lateral = lateral;
+    c->extended = extended;
     return QR_OK;
 }

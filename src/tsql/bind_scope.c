@@ -103,6 +103,23 @@ static enum qr_status expand_computed(struct qri_compile *c, struct qri_source *
     return status;
 }
 
+/* A row that the outer join has not found gives NULL, whatever the column is computed from. */
+static enum qr_status extend_computed(struct qri_compile *c, struct qri_source *source,
+                                      const struct qr_expr *expr, const struct qr_expr **ret_expr)
+{
+    const struct qr_cat_object *object = source->object;
+    const struct qr_expr *mark = NULL, *found = NULL;
+    for (size_t i = 0; mark == NULL && i < object->column_count; i++)
+        if (!object->columns[i].nullable && !object->columns[i].is_computed)
+            QR_TRY(qri_column_leaf(c, source, i, &mark));
+    if (mark == NULL) {
+        source->needs_rid = source->scope->count > 2;
+        QR_TRY(qri_mark_leaf(c, source, &mark));
+    }
+    QR_TRY(qr_expr_is_null(&c->b, mark, true, &found));
+    return qr_expr_case(&c->b, &found, &expr, 1, NULL, ret_expr);
+}
+
 enum qr_status qri_column_leaf(struct qri_compile *c, struct qri_source *source, size_t column,
                                const struct qr_expr **ret_expr)
 {
@@ -114,6 +131,8 @@ enum qr_status qri_column_leaf(struct qri_compile *c, struct qri_source *source,
         QR_TRY(expand_computed(c, source, column));
     if (col->expr != NULL) {
         c->expanded += source->scope == c->scope;
+        if (source->kind == QRI_SOURCE_TABLE && source->is_null_extended)
+            return extend_computed(c, source, col->expr, ret_expr);
         *ret_expr = col->expr;
         return QR_OK;
     }

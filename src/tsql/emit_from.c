@@ -162,11 +162,43 @@ static enum qr_status emit_counter(struct qr_buf *out, const struct qri_source *
 
 static enum qr_status emit_part(struct qri_emit *em, struct qr_buf *out, struct qri_source *s)
 {
+    while (s->kind == QRI_SOURCE_JOIN && stands_for_nothing(s->right))
+        s = s->left; /* one table in parentheses loses its name */
     bool nested = s->kind == QRI_SOURCE_JOIN || (s->kind == QRI_SOURCE_EXPAND && s->left != NULL &&
                                                  s->left->kind == QRI_SOURCE_JOIN);
     qr_buf_addz(out, nested ? "(" : "");
     QR_TRY(qri_emit_source(em, out, s));
     qr_buf_addz(out, nested ? ")" : "");
+    return QR_OK;
+}
+
+static bool is_settled(void *arg, const struct qr_expr *expr)
+{
+    const struct qri_leaf *leaf = qri_leaf_of(expr);
+    const struct qri_scope *scope = (const struct qri_scope *)arg;
+    return leaf == NULL ||
+           (leaf->query == NULL && (leaf->source == NULL || leaf->source->scope != scope));
+}
+
+/* What names no column of this FROM SQLite tests once, before any row: false, it leaves out also
+ * the rows that a RIGHT or FULL JOIN keeps without a partner. It does not so with what may change.
+ */
+static enum qr_status emit_on(struct qri_emit *em, struct qr_buf *out, const struct qr_expr *on)
+{
+    em->depth = 0;
+    if (em->extending == NULL)
+        return qri_emit_expr(em, out, on);
+    if (on->kind == QR_EXPR_AND) {
+        for (size_t i = 0; i < on->arg_count; i++) {
+            qr_buf_addz(out, i == 0 ? "" : " AND ");
+            QR_TRY(emit_on(em, out, on->args[i]));
+        }
+        return QR_OK;
+    }
+    bool settled = qr_expr_walk(on, is_settled, (void *)em->extending);
+    qr_buf_addz(out, settled ? "qstay(" : "(");
+    QR_TRY(qri_emit_expr(em, out, on));
+    qr_buf_addz(out, ")");
     return QR_OK;
 }
 
@@ -198,7 +230,7 @@ static enum qr_status emit_join(struct qri_emit *em, struct qr_buf *out, struct 
                                       : s->join == QR_JOIN_RIGHT ? s->left->on_lock
                                                                  : NULL;
     qr_buf_addz(out, " ON ");
-    return lock != NULL ? qri_emit_on_locked(em, out, lock, on) : qri_emit_expr(em, out, on);
+    return lock != NULL ? qri_emit_on_locked(em, out, lock, on) : emit_on(em, out, on);
 }
 
 enum qr_status qri_emit_source(struct qri_emit *em, struct qr_buf *out, struct qri_source *s)
@@ -234,11 +266,23 @@ static bool has_outer_right(const struct qri_source *s)
                                           has_outer_right(s->left) || has_outer_right(s->right));
 }
 
+static const struct qri_scope *scope_of(const struct qri_source *s)
+{
+    while (s->kind == QRI_SOURCE_JOIN)
+        s = s->left;
+    return s->scope;
+}
+
 /* In SQLite a comma is a join of the same rank as the others, so later items may need parentheses.
  */
 enum qr_status qri_emit_from(struct qri_emit *em, struct qr_buf *out,
                              struct qri_source *const *from, size_t count)
 {
+    const struct qri_scope *extending = em->extending;
+    em->extending = NULL;
+    for (size_t i = 0; i < count && em->extending == NULL; i++)
+        if (has_outer_right(from[i]))
+            em->extending = scope_of(from[i]);
     for (size_t i = 0; i < count; i++) {
         bool nested = i > 0 && has_outer_right(from[i]);
         qr_buf_addz(out, i == 0 ? " FROM " : from[i]->is_driven ? " CROSS JOIN " : ", ");
@@ -246,5 +290,6 @@ enum qr_status qri_emit_from(struct qri_emit *em, struct qr_buf *out,
         QR_TRY(qri_emit_source(em, out, from[i]));
         qr_buf_addz(out, nested ? ")" : "");
     }
+    em->extending = extending;
     return QR_OK;
 }

@@ -41,6 +41,7 @@ struct qri_emit {
     const struct qri_grouping *set;   /* … this one */
     struct qri_emit_args *args;       /* inside a plan of qrows(), else NULL */
     const struct qri_query *locked;   /* printing this block, whose rows are locked around it */
+    const struct qri_scope *extending; /* printing its FROM, which has a RIGHT or FULL JOIN */
 };
 
 void qri_emit_init(struct qri_emit *em, struct qri_compile *c);

@@ -71,6 +71,20 @@ static const char *const setop_words[] = {
     [QR_SETOP_INTERSECT] = " INTERSECT ",
 };
 
+/* SQLite merges a UNION ALL into the query around it, and does so wrongly where one of its terms
+ * has a RIGHT or FULL JOIN: another's WHERE is lost. It never does where a term has no FROM. */
+static void emit_unmerged(const struct qri_emit *em, struct qr_buf *out, const struct qri_query *q)
+{
+    if (!em->c->extends_left)
+        return;
+    for (size_t k = 0; k + 1 < q->branch_count; k++)
+        if (q->ops[k] != QR_SETOP_UNION_ALL)
+            return;
+    for (size_t i = 0; i < q->out_count; i++)
+        qr_buf_addz(out, i == 0 ? " UNION ALL SELECT NULL" : ", NULL");
+    qr_buf_addz(out, " WHERE 0");
+}
+
 /* SQLite takes 500 terms in a compound: longer chains are cut into WITH terms, left to right. */
 static enum qr_status emit_setop(struct qri_emit *em, struct qr_buf *out, struct qri_query *q,
                                  size_t first, size_t count)
@@ -80,6 +94,7 @@ static enum qr_status emit_setop(struct qri_emit *em, struct qr_buf *out, struct
         qr_buf_addz(out, "SELECT * FROM (");
         QR_TRY(qri_emit_enter(em, QRI_LEVEL_QUERY));
         QR_TRY(emit_setop(em, out, q, first, head));
+        emit_unmerged(em, out, q);
         qri_emit_leave(em, QRI_LEVEL_QUERY);
         qr_buf_addz(out, ")");
         for (size_t k = first + head; k < first + count; k++) {
@@ -132,6 +147,7 @@ enum qr_status qri_emit_query(struct qri_emit *em, struct qr_buf *out, struct qr
         break;
     case QRI_QUERY_SETOP:
         QR_TRY(emit_setop(em, out, q, 0, q->branch_count));
+        emit_unmerged(em, out, q);
         QR_TRY(qri_emit_tail(em, out, q));
         break;
     }
@@ -220,6 +236,7 @@ static enum qr_status emit_term(struct qri_emit *em, struct qr_buf *term, struct
     struct qri_emit_args *args = em->args;
     unsigned level = em->level;
     em->level = 0;
+    em->args = NULL; /* it names nothing around it: of a plan for APPLY all columns are its own */
     qr_buf_printf(term, "w%u(", (unsigned)q->with_id);
     for (size_t i = 0; i < q->out_count; i++)
         qr_buf_printf(term, "%sk%zu", i == 0 ? "" : ", ", i + 1);

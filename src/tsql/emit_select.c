@@ -71,9 +71,7 @@ static enum qr_status emit_group_by(struct qri_emit *em, struct qr_buf *out,
 static enum qr_status emit_where(struct qri_emit *em, struct qr_buf *out, struct qri_query *q)
 {
     bool locks = q->locks->count > 0 && em->locked != q;
-    const struct qri_grouping *set = em->set;
     em->depth = 0;
-    em->set = NULL;
     bool driven = q->locks->driven_count > 0;
     if (locks) {
         QR_TRY(qri_emit_where_locked(em, out, q));
@@ -86,7 +84,6 @@ static enum qr_status emit_where(struct qri_emit *em, struct qr_buf *out, struct
         qr_buf_addz(out, locks || q->where != NULL ? " AND " : " WHERE ");
         QR_TRY(qri_emit_driven(em, out, q));
     }
-    em->set = set;
     return QR_OK;
 }
 
@@ -102,8 +99,11 @@ static enum qr_status emit_plain_block(struct qri_emit *em, struct qr_buf *out, 
     if (with_order_items)
         QR_TRY(emit_order_items(em, out, q));
     qr_buf_addz(out, extra);
+    const struct qri_grouping *set = em->set;
+    em->set = NULL; /* what is not grouped by is NULL behind the rows, not in what makes them */
     QR_TRY(qri_emit_from(em, out, q->from, q->from_count));
     QR_TRY(emit_where(em, out, q));
+    em->set = set;
     QR_TRY(emit_group_by(em, out, q));
     if (q->having != NULL) {
         em->depth = 0;
@@ -125,10 +125,21 @@ static bool is_no_aggregate(void *arg, const struct qr_expr *expr)
            leaf->block != (const struct qri_query *)arg;
 }
 
-/* SQLite knows one group only by an aggregate among the items, and refuses HAVING without. */
-static bool needs_help(struct qri_query *q)
+/* The grand total of ROLLUP and the like. */
+static bool is_total(const struct qri_emit *em, const struct qri_query *q)
 {
-    if (!is_one_group(q))
+    if (em->grouping != q || em->set == NULL)
+        return false;
+    for (size_t i = 0; i < q->group_count; i++)
+        if (em->set->in[i] != 0)
+            return false;
+    return true;
+}
+
+/* SQLite knows one group only by an aggregate among the items, and refuses HAVING without. */
+static bool needs_help(const struct qri_emit *em, struct qri_query *q)
+{
+    if (!is_one_group(q) && !is_total(em, q))
         return false;
     for (size_t i = 0; i < q->out_count; i++)
         if (!qr_expr_walk(q->items[i], is_no_aggregate, q))
@@ -137,7 +148,8 @@ static bool needs_help(struct qri_query *q)
 }
 
 /* The one row with a count beside it, which makes it one, and HAVING as a filter on it. */
-static enum qr_status emit_one_group(struct qri_emit *em, struct qr_buf *out, struct qri_query *q)
+static enum qr_status emit_one_group(struct qri_emit *em, struct qr_buf *out, struct qri_query *q,
+                                     bool with_order_items)
 {
     const struct qr_expr *having = q->having;
     enum qr_status status = QR_OK;
@@ -154,12 +166,16 @@ static enum qr_status emit_one_group(struct qri_emit *em, struct qr_buf *out, st
     if (status == QR_OK)
         status = qr_buf_status(&extra, em->c->err);
     qr_buf_addz(out, "SELECT ");
-    for (size_t i = 0; i < q->out_count; i++)
+    size_t count = q->out_count;
+    for (size_t i = 0; with_order_items && i < q->order_count; i++)
+        count += q->order[i].item == SIZE_MAX ? 1 : 0;
+    for (size_t i = 0; i < count; i++)
         qr_buf_printf(out, "%sk%zu", i == 0 ? "" : ", ", i + 1);
     qr_buf_addz(out, " FROM (");
     q->having = NULL;
     if (status == QR_OK)
-        status = emit_plain_block(em, out, q, QRI_FORM_NAMED, false, qr_buf_cstr(&extra));
+        status =
+            emit_plain_block(em, out, q, QRI_FORM_NAMED, with_order_items, qr_buf_cstr(&extra));
     q->having = having;
     qr_buf_addz(out, having != NULL ? ") WHERE kh" : ")");
     qr_buf_done(&extra);
@@ -170,8 +186,8 @@ static enum qr_status emit_one_group(struct qri_emit *em, struct qr_buf *out, st
 enum qr_status qri_emit_block(struct qri_emit *em, struct qr_buf *out, struct qri_query *q,
                               enum qri_form form, bool with_order_items, const char *extra)
 {
-    if (needs_help(q) && !with_order_items)
-        return emit_one_group(em, out, q);
+    if (needs_help(em, q))
+        return emit_one_group(em, out, q, with_order_items);
     return emit_plain_block(em, out, q, form, with_order_items, extra);
 }
 

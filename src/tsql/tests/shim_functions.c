@@ -300,6 +300,12 @@ static void fn_qdepth(sqlite3_context *ctx, int argc, sqlite3_value **argv)
         sqlite3_result_value(ctx, argv[0]);
 }
 
+static void fn_qstay(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+    (void)argc;
+    sqlite3_result_value(ctx, argv[0]);
+}
+
 /* A variable's value now: SELECT @v = @v + x reads what the row before it left. */
 static void fn_qvar(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
@@ -559,12 +565,13 @@ void shim_register(struct shim *s)
         {"qx", -1, fn_qx},      {"qv", -1, fn_qx},        {"qi1", 1, fn_qi1},
         {"qi2", 1, fn_qi2},     {"qi4", 1, fn_qi4},       {"qi8", 1, fn_qi8},
         {"qdiv", 2, fn_qdiv},   {"qdepth", 2, fn_qdepth}, {"qvar", 1, fn_qvar},
-        {"qfail", 1, fn_qfail}, {"qset", 2, fn_qset},
+        {"qfail", 1, fn_qfail}, {"qset", 2, fn_qset},     {"qstay", 1, fn_qstay},
     };
     for (size_t i = 0; i < sizeof fns / sizeof fns[0]; i++)
         sqlite3_create_function(s->db, fns[i].name, fns[i].argc,
                                 SQLITE_UTF8 | (fns[i].fn == fn_qvar || fns[i].fn == fn_qset ||
-                                                       fns[i].fn == fn_qfail || i == 1
+                                                       fns[i].fn == fn_qfail ||
+                                                       fns[i].fn == fn_qstay || i == 1
                                                    ? 0
                                                    : SQLITE_DETERMINISTIC),
                                 s, fns[i].fn, NULL, NULL);

@@ -28,6 +28,7 @@
  *   qfail(n)                    raises T-SQL error n.
  *   qdepth(d, max)              d if d <= max, else error 530 (recursion of common table
  *                               expressions).
+ *   qstay(x)                    x, and not deterministic: SQLite leaves it where it stands.
  *   qlock(?p, k...)             1 when the row with the key k... is locked as ?p says, 0 when it is
  *                               left out (READPAST); ?p is QR_PARAM_LOCK. NULL keys (an outer join
  *                               found no row): 1. Fails when the lock has to be waited for.
