@@ -41,6 +41,14 @@ static enum qri_event event_of(const struct qr_value *change, size_t count)
     }
 }
 
+/* The statement is named, not what it does to the row: MERGE, and DELETE whose child gets a
+ * default.
+ */
+static const char *verb_of(const struct qri_run *run)
+{
+    return run->dml == NULL ? "INSERT" : run->verb; /* a bulk load */
+}
+
 /* ---- out ---- */
 
 static enum qr_status check_out(struct qri_run *run, const struct qri_table *table,
@@ -76,7 +84,7 @@ static enum qr_status check_change_out(struct qri_run *run, const struct qri_tab
         const struct qri_fk_out *out = &table->fks[i];
         if (event == QRI_UPDATE && same_key(table, out->columns, out->fk->column_count, old, row))
             continue;
-        QR_TRY(check_out(run, table, out, row, event == QRI_INSERT ? "INSERT" : "UPDATE"));
+        QR_TRY(check_out(run, table, out, row, verb_of(run)));
     }
     return QR_OK;
 }
@@ -147,6 +155,20 @@ static enum qr_status read_child(struct cascade *c, struct qri_stmt *stmt)
     return QR_OK;
 }
 
+/* A default that was its value before points at the row that has gone: no later check asks for it.
+ */
+static enum qr_status check_default(const struct cascade *c)
+{
+    const struct qri_table *child = c->in->child;
+    size_t count = c->in->fk->column_count;
+    if (has_null(c->row + child->n, c->in->child_columns, count) ||
+        !same_key(child, c->in->child_columns, count, c->row, c->row + child->n))
+        return QR_OK;
+    return qri_fail_fk(c->run, verb_of(c->run),
+                       child->object == c->table->object ? "FOREIGN KEY SAME TABLE" : "FOREIGN KEY",
+                       c->in->fk, c->table->object, c->in->fk->referenced_columns[0]);
+}
+
 static enum qr_status collect(struct cascade *c, struct qri_stmt *stmt,
                               enum qr_cat_fk_action action, bool is_delete,
                               const struct qr_value *parent_row)
@@ -162,7 +184,7 @@ static enum qr_status collect(struct cascade *c, struct qri_stmt *stmt,
         if (!more)
             return QR_OK;
         if (action == QR_FK_NO_ACTION)
-            return qri_fail_fk(run, is_delete ? "DELETE" : "UPDATE",
+            return qri_fail_fk(run, verb_of(run),
                                c->in->child->object == c->table->object ? "SAME TABLE REFERENCE"
                                                                         : "REFERENCE",
                                c->in->fk, c->in->child->object, c->in->fk->parent_columns[0]);
@@ -172,6 +194,8 @@ static enum qr_status collect(struct cascade *c, struct qri_stmt *stmt,
         bool deletes = is_delete && action == QR_FK_CASCADE;
         if (!deletes)
             QR_TRY(new_child(c, action, new_key));
+        if (action == QR_FK_SET_DEFAULT)
+            QR_TRY(check_default(c));
         c->row[child_count(c->in->child) - 1] =
             qr_value_int(deletes ? QR_ACTION_DELETE : QR_ACTION_UPDATE);
         QR_TRY(qr_rowset_append(c->rows, c->row, run->err));

@@ -90,6 +90,7 @@ enum qri_event { QRI_INSERT = 1, QRI_UPDATE = 2, QRI_DELETE = 4 };
 struct qri_dml {
     const struct qr_plan_dml *plan;
     enum qr_plan_kind kind;
+    unsigned events; /* enum qri_event, those that its clauses name */
     struct qri_table *table;
     struct qri_sql stage, direct, update;
     uint16_t *set_columns;    /* of UPDATE and MERGE's UPDATE, indexes */

@@ -51,9 +51,10 @@ static enum qr_status list_updated(struct qr_arena *arena, struct qri_dml *dml, 
     return QR_OK;
 }
 
-static unsigned events_of(enum qr_plan_kind kind)
+static unsigned events_of(const struct qr_plan *plan)
 {
-    switch ((int)kind) {
+    unsigned events = 0;
+    switch ((int)plan->kind) {
     case QR_PLAN_INSERT:
         return QRI_INSERT;
     case QR_PLAN_UPDATE:
@@ -61,8 +62,21 @@ static unsigned events_of(enum qr_plan_kind kind)
     case QR_PLAN_DELETE:
         return QRI_DELETE;
     default:
-        return QRI_INSERT | QRI_UPDATE | QRI_DELETE;
+        for (unsigned action = QR_ACTION_INSERT; action <= QR_ACTION_DELETE; action++)
+            if ((plan->dml->merge_actions & (1u << action)) != 0)
+                events |= 1u << (action - QR_ACTION_INSERT); /* they are in one order */
+        return events;
     }
+}
+
+static enum qr_status check_instead_of(const struct qri_dml *dml, struct qr_arena *arena,
+                                       struct qr_err *err)
+{
+    const struct qr_cat_object *target = dml->plan->target;
+    for (unsigned event = QRI_INSERT; dml->instead_of && event <= QRI_DELETE; event *= 2)
+        if ((dml->events & event) != 0 && !qri_table_fires(target, event, true))
+            return qr_sql_fail(err, 5316, qr_arena_str(arena, target->name).p);
+    return QR_OK;
 }
 
 static enum qr_status shape_changes(struct qr_arena *arena, struct qri_dml *dml, struct qr_err *err)
@@ -135,7 +149,7 @@ enum qr_status qri_dml_prepare(struct qr_arena *arena, const struct qr_bind_env 
     QR_TRY(columns_of_sets(arena, dml->table, is_insert ? p->sets : p->merge_insert_sets,
                            is_insert ? p->set_count : p->merge_insert_count, &dml->insert_columns,
                            err));
-    unsigned events = events_of(plan->kind);
+    unsigned events = dml->events = events_of(plan);
     if ((events & QRI_UPDATE) != 0) {
         QR_TRY(columns_of_sets(arena, dml->table, p->sets, p->set_count, &dml->set_columns, err));
         QR_TRY(list_updated(arena, dml, err));
@@ -145,6 +159,7 @@ enum qr_status qri_dml_prepare(struct qr_arena *arena, const struct qr_bind_env 
                                         &dml->update));
     }
     dml->instead_of = qri_table_fires(p->target, events, true);
+    QR_TRY(check_instead_of(dml, arena, err));
     dml->fires = dml->instead_of || qri_table_fires(p->target, events, false);
     bool to_client = p->output.count > 0 && p->output.into == NULL && p->output.into_rowset.n == 0;
     if (to_client && dml->fires && !dml->instead_of)

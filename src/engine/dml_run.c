@@ -132,26 +132,11 @@ static enum qr_status apply(struct qri_run *run)
 
 /* ---- after ---- */
 
-static unsigned events_of(const struct qri_dml *dml)
-{
-    switch ((int)dml->kind) {
-    case QR_PLAN_INSERT:
-        return QRI_INSERT;
-    case QR_PLAN_UPDATE:
-        return QRI_UPDATE;
-    case QR_PLAN_DELETE:
-        return QRI_DELETE;
-    default:
-        return QRI_INSERT | QRI_UPDATE | QRI_DELETE;
-    }
-}
-
 static enum qr_status fire(struct qri_run *run, bool instead_of)
 {
     const struct qri_dml *dml = run->dml;
-    unsigned events = events_of(dml);
     for (unsigned event = QRI_INSERT; event <= QRI_DELETE; event *= 2) {
-        if ((events & event) == 0 || !qri_table_fires(dml->table->object, event, instead_of))
+        if ((dml->events & event) == 0 || !qri_table_fires(dml->table->object, event, instead_of))
             continue;
         bool is_update = event == QRI_UPDATE;
         QR_TRY(qri_fire(run, dml->table, run->changes, (enum qri_event)event,
@@ -176,7 +161,7 @@ static enum qr_status apply_all(struct qri_run *run)
     if (run->instead_of)
         return fire(run, true);
     if (dml->table->fk_count > 0 || dml->table->ref_count > 0)
-        QR_TRY(qri_fk_changes(run, dml->table, run->changes, events_of(dml), 0));
+        QR_TRY(qri_fk_changes(run, dml->table, run->changes, dml->events, 0));
     return dml->fires ? fire(run, false) : QR_OK;
 }
 
@@ -263,7 +248,7 @@ static enum qr_status begin_run(struct qri_run *run, struct qri_frame *frame,
         return qr_fail(err, QR_NOMEM, "change rows");
     run->instead_of =
         dml->instead_of && !(frame->session->trigger_level > 0 &&
-                             qri_stands_aside(frame->session, dml->plan->target, events_of(dml)));
+                             qri_stands_aside(frame->session, dml->plan->target, dml->events));
     QR_TRY(check_identity_insert(run));
     uint32_t slot = 0;
     if (!dml->table->is_rowset)

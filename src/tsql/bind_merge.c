@@ -117,6 +117,7 @@ static enum qr_status bind_action(struct merge *m)
     for (size_t i = 0; i < n; i++) {
         QR_TRY(bind_fire(m, &m->ast->whens[i], &m->fires[i]));
         QR_TRY(qr_expr_int(&c->b, actions[m->ast->whens[i].action], &thens[i]));
+        m->dml->merge_actions |= 1u << actions[m->ast->whens[i].action];
     }
     return qr_expr_case(&c->b, m->fires, thens, n, NULL, &m->action);
 }

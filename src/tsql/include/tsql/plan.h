@@ -313,6 +313,7 @@ struct qr_plan_dml {
                         UPDATE or DELETE of one row twice is 8672 */
     size_t extra_index, extra_count; /* what OUTPUT needs of other tables */
     size_t action_index;             /* MERGE: column holding enum qr_merge_action; else SIZE_MAX */
+    unsigned merge_actions;          /* MERGE: 1 << each that a clause names */
 
     /* INSERT … VALUES without subqueries: rows of expressions, no staging SELECT. */
     struct qr_plan_set **value_rows; /* [row] is pairwise with the inserted columns `sets` */
