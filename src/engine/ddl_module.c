@@ -188,10 +188,12 @@ enum qr_status qri_ddl_view(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt,
     struct qr_plan_column *columns = NULL;
     struct qr_plan_accesses accesses = {0};
     size_t count = 0;
+    struct qr_bind_env env = *ddl->env;
+    env.in_view = true;
     QR_TRY(module_begin(&m, ddl, &ast->name, ast->action, QR_CAT_VIEW, err));
     QR_TRY(refuse_order(ast->select, err));
-    QR_TRY(qr_tsql_describe(ddl->arena, ddl->env, &ast->select->head, &columns, &count, &accesses,
-                            err));
+    QR_TRY(
+        qr_tsql_describe(ddl->arena, &env, &ast->select->head, &columns, &count, &accesses, err));
     QR_TRY(qri_want_accesses(ddl->ctx, NULL, &accesses, err));
     QR_TRY(set_columns(&m, columns, count, &ast->columns));
     m.object.is_schema_bound = has_option(&ast->options, "SCHEMABINDING");

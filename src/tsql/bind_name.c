@@ -138,6 +138,10 @@ enum qr_status qri_object_find(struct qri_compile *c, const struct qr_ast_name *
     struct qr_str last = name->parts[name->count - 1].text;
     struct qr_str schema = name->count >= 2 ? name->parts[name->count - 2].text : qr_str("");
     if (last.n > 0 && last.p[0] == '#') {
+        if (c->env->in_view)
+            return qr_sql_fail(c->err, 4508);
+        if (c->env->in_function)
+            return qr_sql_fail(c->err, 2772);
         if (c->env->temp != NULL)
             found.object = qr_cat_find(c->env->temp, QR_SCHEMA_DBO, last);
         found.is_temp = found.object != NULL;

@@ -338,19 +338,53 @@ enum qr_status qri_emit_on_locked(struct qri_emit *em, struct qr_buf *out,
     return QR_OK;
 }
 
+static bool stands_in(const struct qri_source *tree, const struct qri_source *s)
+{
+    if (tree->kind == QRI_SOURCE_JOIN)
+        return stands_in(tree->left, s) || stands_in(tree->right, s);
+    if (tree->kind == QRI_SOURCE_EXPAND && tree->left != NULL)
+        return stands_in(tree->left, s);
+    return tree == s;
+}
+
+/* A column that is NULL only where the outer join has not found the tree's rows; NULL: nothing in
+ * it is locked by rows. */
+static const struct qr_expr *key_in(const struct qri_query *q, const struct qri_source *tree)
+{
+    for (size_t i = 0; i < q->locks->count; i++) {
+        const struct qri_row_lock *item = &q->locks->items[i];
+        const struct qri_leaf *leaf = item->key_count > 0 ? qri_leaf_of(item->keys[0]) : NULL;
+        if (item->lock->index == NULL && leaf != NULL && leaf->source != NULL &&
+            stands_in(tree, leaf->source))
+            return item->keys[0];
+    }
+    return NULL;
+}
+
+/* What the joins ask. `extended`: the tree is on the inner side of an outer join, around these. */
 static enum qr_status emit_conditions(struct qri_emit *em, struct qr_buf *out,
-                                      const struct qri_source *s, size_t *count)
+                                      const struct qri_query *q, const struct qri_source *s,
+                                      bool extended, size_t *count)
 {
     if (s->kind != QRI_SOURCE_JOIN)
         return QR_OK;
-    QR_TRY(emit_conditions(em, out, s->left, count));
-    QR_TRY(emit_conditions(em, out, s->right, count));
+    bool full = extended || s->join == QR_JOIN_FULL;
+    QR_TRY(emit_conditions(em, out, q, s->left, full || s->join == QR_JOIN_RIGHT, count));
+    QR_TRY(emit_conditions(em, out, q, s->right, full || s->join == QR_JOIN_LEFT, count));
     const struct qr_expr *on = s->right->kind == QRI_SOURCE_EXPAND ? s->right->on : s->on;
-    if (on == NULL || (s->join != QR_JOIN_INNER && s->join != QR_JOIN_CROSS_APPLY))
+    const struct qr_expr *key = extended ? key_in(q, s) : NULL;
+    if (on == NULL || (s->join != QR_JOIN_INNER && s->join != QR_JOIN_CROSS_APPLY) ||
+        (extended && key == NULL))
         return QR_OK;
     qr_buf_addz(out, (*count)++ == 0 ? "(" : " AND (");
     em->depth = 0;
     QR_TRY(qri_emit_expr(em, out, on));
+    if (key != NULL) {
+        qr_buf_addz(out, " OR ");
+        em->depth = 0;
+        QR_TRY(qri_emit_expr(em, out, key));
+        qr_buf_addz(out, " IS NULL");
+    }
     qr_buf_addz(out, ")");
     return QR_OK;
 }
@@ -367,7 +401,7 @@ enum qr_status qri_emit_where_locked(struct qri_emit *em, struct qr_buf *out, st
     }
     qr_buf_addz(out, "CASE WHEN ");
     for (size_t i = 0; i < q->from_count; i++)
-        QR_TRY(emit_conditions(em, out, q->from[i], &count));
+        QR_TRY(emit_conditions(em, out, q, q->from[i], false, &count));
     em->depth = 0;
     if (q->where != NULL) {
         qr_buf_addz(out, count++ == 0 ? "(" : " AND (");

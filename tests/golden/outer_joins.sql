@@ -45,3 +45,11 @@ GO
 WITH c(x) AS (SELECT x FROM a) SELECT a.x, q.x AS q FROM a OUTER APPLY (SELECT TOP 1 c.x FROM c WHERE c.x > a.x ORDER BY 1) q ORDER BY 1;
 WITH c(x) AS (SELECT x FROM a) SELECT a.x, q.s FROM c a OUTER APPLY (SELECT DISTINCT v AS s FROM t JOIN c ON t.id = c.x WHERE a.x = t.id) q ORDER BY 1;
 GO
+-- The same where rows are locked.
+SELECT c.x, a.x AS a, b.x AS b FROM a WITH (UPDLOCK) JOIN a b WITH (UPDLOCK) ON a.x = b.x RIGHT JOIN a c ON c.x = a.x + 1 ORDER BY 1;
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+BEGIN TRAN;
+SELECT c.x, a.x AS a, b.x AS b FROM a JOIN a b ON a.x = b.x FULL JOIN a c ON c.x = a.x + 1 ORDER BY 1, 2;
+SELECT c.x, a.x AS a, b.x AS b FROM a c LEFT JOIN (a JOIN a b ON a.x = b.x) ON c.x = a.x + 1 ORDER BY 1, 2;
+COMMIT;
+GO

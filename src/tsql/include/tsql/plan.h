@@ -438,7 +438,8 @@ struct qr_bind_env {
     const struct qr_cat_object *inserted, *deleted; /* inside a trigger: shapes, else NULL */
     uint32_t default_schema_id;
     struct qr_bind_options options;
-    bool in_function; /* side effects are refused (443) */
+    bool in_function; /* side effects are refused (443), temporary tables too (2772) */
+    bool in_view;     /* of a CREATE VIEW: temporary tables are refused (4508) */
     bool takes_locks; /* false: there is nobody to lock rows against; hints are checked only */
     bool in_transaction;
     uint8_t isolation;                     /* enum qr_isolation; 0: read committed */

@@ -1,0 +1,16 @@
+-- Views and functions know no temporary tables; procedures do.
+CREATE TABLE #t (a int);
+INSERT #t VALUES (1);
+GO
+CREATE VIEW v AS SELECT a FROM #t;
+GO
+CREATE FUNCTION f() RETURNS TABLE AS RETURN SELECT a FROM #t;
+GO
+CREATE FUNCTION s() RETURNS int AS BEGIN RETURN (SELECT MAX(a) FROM #t); END
+GO
+SELECT dbo.s() AS s;
+GO
+CREATE PROCEDURE p AS SELECT a FROM #t;
+GO
+EXEC p;
+GO
