@@ -366,6 +366,8 @@ QR_NODISCARD enum qr_status qri_bind_column(struct qri_compile *c, const struct 
 QR_NODISCARD enum qr_status qri_column_leaf(struct qri_compile *c, struct qri_source *source,
                                             size_t column, const struct qr_expr **ret_expr);
 /* A value of the source that is NULL only where an outer join found no row of it. */
+/* Parentheses around joins may stand around the table: they hide its rowid. */
+bool qri_may_be_nested(const struct qri_source *source);
 QR_NODISCARD enum qr_status qri_mark_leaf(struct qri_compile *c, struct qri_source *source,
                                           const struct qr_expr **ret_expr);
 bool qri_source_matches(const struct qri_source *source, const struct qr_ast_ident *parts,

@@ -103,6 +103,15 @@ static enum qr_status expand_computed(struct qri_compile *c, struct qri_source *
     return status;
 }
 
+bool qri_may_be_nested(const struct qri_source *source)
+{
+    const struct qri_scope *scope = source->scope;
+    for (size_t i = 0; i < scope->count; i++)
+        if (scope->items[i] == source)
+            return scope->count > 2;
+    return true; /* of a query that was merged into this FROM */
+}
+
 /* A row that the outer join has not found gives NULL, whatever the column is computed from. */
 static enum qr_status extend_computed(struct qri_compile *c, struct qri_source *source,
                                       const struct qr_expr *expr, const struct qr_expr **ret_expr)
@@ -113,7 +122,7 @@ static enum qr_status extend_computed(struct qri_compile *c, struct qri_source *
         if (!object->columns[i].nullable && !object->columns[i].is_computed)
             QR_TRY(qri_column_leaf(c, source, i, &mark));
     if (mark == NULL) {
-        source->needs_rid = source->scope->count > 2;
+        source->needs_rid = qri_may_be_nested(source);
         QR_TRY(qri_mark_leaf(c, source, &mark));
     }
     QR_TRY(qr_expr_is_null(&c->b, mark, true, &found));

@@ -57,7 +57,7 @@ enum qr_status qri_source_key(struct qri_compile *c, struct qri_source *source,
     const struct qr_expr **keys = QRI_ARRAY(c, count, const struct qr_expr *);
     if (keys == NULL)
         return qri_nomem(c);
-    source->needs_rid = !keyed && object->storage != QR_STORE_ROWID && source->scope->count > 2;
+    source->needs_rid = !keyed && object->storage != QR_STORE_ROWID && qri_may_be_nested(source);
     for (size_t i = 0; i < count; i++) {
         size_t column = source->column_count; /* rowid */
         if (keyed)

@@ -69,7 +69,6 @@ static enum qr_status make_applied(struct qri_emit *em, struct qri_query *q,
     struct qri_emit inner;
     if (plan == NULL)
         return qri_nomem(c);
-    args->root = q->scope;
     qri_emit_init(&inner, c);
     inner.args = args;
     struct qr_buf body;

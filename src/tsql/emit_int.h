@@ -23,24 +23,30 @@ enum {
 
 /* Outer columns that a query run by qrows() gets as arguments. */
 struct qri_emit_args {
-    const struct qri_scope *root; /* sources of scopes at or inside it are the query's own */
     const struct qr_expr **exprs;
     size_t count, capacity;
 };
 
+/* The blocks being printed, inside each other. */
+struct qri_emit_block {
+    const struct qri_scope *scope;
+    const struct qri_emit_block *around;
+};
+
 struct qri_emit {
     struct qri_compile *c;
+    const struct qri_emit_block *block;
     uint32_t text; /* its number: WITH terms belong to one text */
     struct qr_plan_param *params;
     size_t param_count, param_capacity;
-    struct qr_buf with;               /* "w1(k1) AS (…), w2 …" */
-    unsigned level;                   /* printed inside each other */
-    unsigned depth;                   /* native nodes of the present expression */
-    bool conditional;                 /* may not be evaluated: errors must not come early */
-    const struct qri_query *grouping; /* printing one of its grouping sets: … */
-    const struct qri_grouping *set;   /* … this one */
-    struct qri_emit_args *args;       /* inside a plan of qrows(), else NULL */
-    const struct qri_query *locked;   /* printing this block, whose rows are locked around it */
+    struct qr_buf with;                /* "w1(k1) AS (…), w2 …" */
+    unsigned level;                    /* printed inside each other */
+    unsigned depth;                    /* native nodes of the present expression */
+    bool conditional;                  /* may not be evaluated: errors must not come early */
+    const struct qri_query *grouping;  /* printing one of its grouping sets: … */
+    const struct qri_grouping *set;    /* … this one */
+    struct qri_emit_args *args;        /* inside a plan of qrows(), else NULL */
+    const struct qri_query *locked;    /* printing this block, whose rows are locked around it */
     const struct qri_scope *extending; /* printing its FROM, which has a RIGHT or FULL JOIN */
 };
 

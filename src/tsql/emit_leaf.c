@@ -8,11 +8,11 @@ typedef enum qr_status (*leaf_fn)(struct qri_emit *em, struct qr_buf *out,
 
 /* --- columns --- */
 
-/* Also of a derived table inside: its scope goes past the block's to a scope without names. */
-static bool is_own(const struct qri_emit_args *args, const struct qri_source *source)
+/* Does it stand in a block of this text? Also in one that is part of an expression from outside. */
+static bool is_own(const struct qri_emit *em, const struct qri_source *source)
 {
-    for (const struct qri_scope *s = source->scope; s != NULL; s = s->outer)
-        if (s == args->root || (s->query != NULL && s->query == args->root->query))
+    for (const struct qri_emit_block *b = em->block; b != NULL; b = b->around)
+        if (b->scope == source->scope)
             return true;
     return false;
 }
@@ -43,7 +43,7 @@ static enum qr_status emit_column(struct qri_emit *em, struct qr_buf *out,
 {
     const struct qri_source *source = leaf->source;
     uint32_t number = source->columns[leaf->column].column_id;
-    if (em->args != NULL && !is_own(em->args, source))
+    if (em->args != NULL && !is_own(em, source))
         return emit_arg(em, out, expr);
     if (number == 0 && source->kind <= QRI_SOURCE_ROWS) {
         qr_buf_printf(out, "s%u.%s", (unsigned)source->id,
@@ -462,8 +462,8 @@ static enum qr_status emit_mark(struct qri_emit *em, struct qr_buf *out, const s
                                 const struct qri_leaf *leaf)
 {
     const struct qri_source *s = leaf->source;
-    (void)em;
-    (void)expr;
+    if (em->args != NULL && !is_own(em, s))
+        return emit_arg(em, out, expr);
     const struct qr_cat_index *key =
         s->kind == QRI_SOURCE_TABLE && s->object->storage == QR_STORE_KEYED
             ? qr_cat_clustered(s->object)

@@ -345,8 +345,8 @@ static bool is_bare(const struct qri_query *q)
            q->set_count == 0;
 }
 
-enum qr_status qri_emit_select(struct qri_emit *em, struct qr_buf *out, struct qri_query *q,
-                               enum qri_form form)
+static enum qr_status emit_select(struct qri_emit *em, struct qr_buf *out, struct qri_query *q,
+                                  enum qri_form form)
 {
     if (form == QRI_FORM_EXISTS && !is_bare(q))
         form = QRI_FORM_NAMED;
@@ -377,6 +377,16 @@ enum qr_status qri_emit_select(struct qri_emit *em, struct qr_buf *out, struct q
         qr_buf_addz(out, ")");
     }
     return QR_OK;
+}
+
+enum qr_status qri_emit_select(struct qri_emit *em, struct qr_buf *out, struct qri_query *q,
+                               enum qri_form form)
+{
+    struct qri_emit_block block = {q->scope, em->block};
+    em->block = &block;
+    enum qr_status status = emit_select(em, out, q, form);
+    em->block = block.around;
+    return status;
 }
 
 /* ROLLUP and the like: one block for each set, what is not grouped by there being NULL. */

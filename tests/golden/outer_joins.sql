@@ -53,3 +53,9 @@ SELECT c.x, a.x AS a, b.x AS b FROM a JOIN a b ON a.x = b.x FULL JOIN a c ON c.x
 SELECT c.x, a.x AS a, b.x AS b FROM a c LEFT JOIN (a JOIN a b ON a.x = b.x) ON c.x = a.x + 1 ORDER BY 1, 2;
 COMMIT;
 GO
+-- What stands right of APPLY names an expression with a subquery of an earlier one, a computed column, and locks inside of parentheses.
+SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+SELECT a.x, q.y, r.z FROM a CROSS APPLY (SELECT CASE WHEN a.x <= ALL (SELECT n.x FROM a n) THEN 1 END AS y, m.x FROM a m) q OUTER APPLY (SELECT DISTINCT q.x + o.x AS z FROM a o WHERE q.y > 0) r ORDER BY 1, 2, 3;
+SELECT a.x, q.z FROM a LEFT JOIN t ON t.id = a.x OUTER APPLY (SELECT TOP 1 t.c + o.x AS z FROM a o ORDER BY o.x) q ORDER BY 1;
+SELECT v.x, q.m FROM a v CROSS APPLY (SELECT l.v AS m FROM (VALUES (1), (2)) u(c) LEFT JOIN t AS l WITH (UPDLOCK) ON u.c = l.id CROSS JOIN a AS o WHERE v.x = o.x) q ORDER BY 1, 2;
+GO
