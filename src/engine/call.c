@@ -62,15 +62,8 @@ static enum qr_status set_arg(struct qri_frame *frame, uint32_t slot,
     }
     if (arg->is_output && !param->is_output)
         return qr_sql_fail(err, 8162, qr_arena_str(&frame->arena, param->name).p);
-    if (unit->vars[slot].table != NULL) {
-        if (arg->rowset == NULL)
-            return qr_sql_fail(err, 206, qr_type_name(&arg->type), "table type");
-        if (frame->outer == NULL) /* of an RPC: no DECLARE has asked */
-            QR_TRY(qri_want_table_type(frame->session, NULL, unit->vars[slot].user_type_id, err));
-        frame->slots[slot].rowset = arg->rowset;
-        frame->slots[slot].rowset_borrowed = true;
-        return QR_OK;
-    }
+    if (unit->vars[slot].table != NULL)
+        return qri_table_arg(frame, slot, arg, err);
     if (qr_type_eq(&arg->type, &unit->vars[slot].type)) {
         qri_var_borrow(frame, slot, &arg->value); /* the caller's bytes outlive the frame */
         return QR_OK;

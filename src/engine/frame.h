@@ -275,7 +275,9 @@ struct qri_call_arg {
     struct qr_str name; /* with @; n = 0: by position */
     struct qr_type type;
     struct qr_value value;
-    struct qr_rowset *rowset; /* table-valued */
+    struct qr_rowset *rowset;    /* table-valued; NULL: no rows */
+    uint32_t user_type_id;       /* of the table variable that it is; a client's has none */
+    const bool *column_defaults; /* as in struct qr_arg */
     bool is_default, is_output;
     /* output: where the value goes when the module returns */
     uint32_t out_slot;            /* of the calling frame; UINT32_MAX: none */
@@ -283,6 +285,10 @@ struct qri_call_arg {
     size_t out_ordinal;
 };
 
+/* table_arg.c: a table as the value of a parameter that is one: another variable's rows where they
+ * are, a client's as the type of the parameter wants them (8061 and what was wrong with them). */
+QR_NODISCARD enum qr_status qri_table_arg(struct qri_frame *frame, uint32_t slot,
+                                          const struct qri_call_arg *arg, struct qr_err *err);
 /* Calls a procedure object. */
 QR_NODISCARD enum qr_status qri_call_procedure(struct qr_session *session,
                                                const struct qr_cat_object *proc,

@@ -170,6 +170,7 @@ static struct qri_call_arg *take_args(struct qr_session *session, const struct q
                                        .type = args[i].type,
                                        .value = args[i].value,
                                        .rowset = args[i].rowset,
+                                       .column_defaults = args[i].column_defaults,
                                        .is_default = args[i].is_default,
                                        .is_output = args[i].is_output,
                                        .out_slot = UINT32_MAX,

@@ -95,6 +95,7 @@ static enum qr_status eval_arg(struct qri_frame *frame, const struct qr_ast_exec
             arg->out_slot = slot;
         if (frame->unit->vars[slot].table != NULL) {
             arg->type = qr_type_of(QR_TYPE_TABLE);
+            arg->user_type_id = frame->unit->vars[slot].user_type_id;
             return qri_var_rowset(frame, slot, &arg->rowset, err);
         }
     }

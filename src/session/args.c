@@ -44,10 +44,16 @@ static enum qr_status table_arg(struct qri_served *s, struct qr_tds_tvp *tvp, st
     if (tvp->is_null)
         return QR_OK; /* an empty table of the parameter's type */
     struct qr_type *types = qr_arena_array(&s->arena_request, tvp->column_count, sizeof *types);
-    if (types == NULL)
+    bool *defaults = qr_arena_array(&s->arena_request, tvp->column_count, sizeof *defaults);
+    bool has_defaults = false;
+    if (types == NULL || defaults == NULL)
         return qr_fail(err, QR_NOMEM, "columns");
-    for (size_t i = 0; i < tvp->column_count; i++)
+    for (size_t i = 0; i < tvp->column_count; i++) {
         types[i] = tvp->columns[i].wire.type;
+        defaults[i] = tvp->columns[i].is_default;
+        has_defaults |= defaults[i];
+    }
+    arg->column_defaults = has_defaults ? defaults : NULL;
     QR_AUTO(free_rowset) struct qr_rowset *rowset = NULL;
     QR_TRY(qr_rowset_new(types, tvp->column_count, qr_session_store(s->engine), &rowset, err));
     QR_TRY(fill_rowset(rowset, tvp, err));

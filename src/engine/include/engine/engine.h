@@ -450,8 +450,9 @@ struct qr_arg {
     struct qr_type type;
     struct qr_value value;
     bool is_output, is_default;
-    struct qr_rowset *rowset; /* table-valued parameter, borrowed; else NULL */
-    struct qr_str table_type; /* its (schema.)type name */
+    struct qr_rowset *rowset;    /* table-valued parameter, borrowed; else NULL */
+    const bool *column_defaults; /* which of its columns have no values: defaults; NULL: none */
+    struct qr_str table_type;    /* its (schema.)type name */
 };
 
 /* Each of these runs one request to its end and returns QR_OK if the session can go on, whatever
