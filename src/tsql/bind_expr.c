@@ -222,7 +222,16 @@ static enum qr_status bind_cast(struct qri_compile *c, const struct qr_ast_expr 
         flags |= QR_CAST_TRY;
     if (ast->form == QR_ACAST_PARSE)
         flags |= QR_CAST_PARSE;
-    return qr_expr_cast(&c->b, type, operand, style, flags, ret_expr);
+    QR_TRY(qr_expr_cast(&c->b, type, operand, style, flags, &operand));
+    /* Announced as nullable whatever the operand is, as all that is asked of a function; a column
+     * that must not be has ISNULL around it. */
+    struct qr_expr *told = QRI_ARRAY(c, 1, struct qr_expr);
+    if (told == NULL)
+        return qri_nomem(c);
+    *told = *operand;
+    told->nullable = true;
+    *ret_expr = told;
+    return QR_OK;
 }
 
 static enum qr_status bind_case(struct qri_compile *c, const struct qr_ast_expr *head,

@@ -99,3 +99,17 @@ UPDATE dates SET d = s.n FROM (SELECT NULL AS n) s
 SELECT COUNT(*), COUNT(d) FROM dates
 SELECT n FROM (SELECT NULL AS n) s ORDER BY n
 GO
+-- The columns of an index come in its order, which a mapper that reflects it takes from the rows as they come
+CREATE TABLE ordered (id int PRIMARY KEY, a int, b int, c int)
+CREATE INDEX ix_order ON ordered (c, a, b)
+GO
+SELECT ic.index_id, c.name FROM sys.columns AS c
+JOIN sys.tables AS t ON t.object_id = c.object_id
+JOIN sys.index_columns AS ic ON ic.column_id = c.column_id AND ic.object_id = t.object_id
+JOIN sys.schemas AS s ON s.schema_id = t.schema_id
+WHERE t.name = N'ordered' AND s.name = N'dbo'
+GO
+-- What CAST and CONVERT give is announced as nullable, except in ISNULL
+SELECT id, CAST(id AS bigint) AS b, CONVERT(int, id) AS c, ISNULL(CAST(id AS bigint), 0) AS d FROM ordered
+SELECT CAST(1 AS tinyint) AS a, 1 AS b
+GO
