@@ -6,6 +6,8 @@
 #include "tds/token.h"
 #include "base/banned.h"
 
+enum { SEVERITY_FATAL = 20 };
+
 static void hold_done(struct qri_served *s, uint8_t token, uint16_t status, uint16_t command,
                       uint64_t count)
 {
@@ -19,6 +21,8 @@ static void let_done_go(struct qri_served *s, uint16_t more)
     if (!held->is_held)
         return;
     held->is_held = false;
+    if (more == 0 && s->answer.is_fatal) /* pools throw the connection away ([MS-TDS] 2.2.7.6) */
+        held->status |= QR_TDS_DONE_SRVERROR;
     qr_tds_put_done(&s->writer, s->client.version, held->token, held->status | more, held->command,
                     held->count);
 }
@@ -147,6 +151,7 @@ void qri_answer_message(struct qri_served *s, const struct qr_err *message)
     qri_answer_go_on(s);
     if (message->severity > 10)
         s->answer.has_error = s->answer.after_error = true;
+    s->answer.is_fatal |= message->severity >= SEVERITY_FATAL;
     /* Severity 10 goes out as 0, for the sake of old clients (SQL Server's documentation of
      * severities); ERROR_SEVERITY() and the message table keep 10. */
     enum { SEVERITY_INFORM = 10 };
@@ -288,7 +293,7 @@ void qri_answer_fail(struct qri_served *s, const struct qr_err *err)
     qri_answer_message(s, err);
     uint8_t token = s->answer.in_call ? QR_TDS_TOKEN_DONEINPROC : QR_TDS_TOKEN_DONE;
     hold_done(s, token, QR_TDS_DONE_ERROR, COMMAND_NONE, 0);
-    if (err->severity >= 20)
+    if (err->severity >= SEVERITY_FATAL)
         s->answer.is_broken = true;
 }
 

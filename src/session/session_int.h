@@ -38,6 +38,7 @@ struct qri_answer {
     bool has_error;      /* an ERROR is sent in this call or batch */
     bool after_error;    /* an ERROR is sent and no DONE of the engine's since */
     bool told_evicted;   /* that it is cut short so that the session can move: once a request */
+    bool is_fatal;       /* an ERROR is sent behind which the connection ends: severity 20 on */
     bool is_broken;      /* the connection cannot go on */
     size_t ordinal_base; /* RPC parameters in front of the arguments the engine knows */
     /* sp_prepare and sp_prepexec: the handle, to be returned right after RETURNSTATUS. */

@@ -321,7 +321,7 @@ static void test_a_wrong_value_is_an_error_and_not_a_damaged_stream(void **state
     struct fixture f;
     begin(&f);
     batch(&f, "null");
-    assert_string_equal(f.words, "COL ERROR40197 DONE:error");
+    assert_string_equal(f.words, "COL ERROR40197 DONE:error,fatal");
     end(&f);
 }
 
@@ -358,8 +358,8 @@ static void test_a_request_of_a_session_that_is_ended_says_so(void **state)
         const char *batch, *words;
         enum qr_tail_kind tail;
     } rows[] = {
-        {"over", "ERROR40197 DONE:error", QR_TAIL_CLOSE},
-        {"count:1 over count:2", "DONE:more,count=1 ERROR40197 DONE:error", QR_TAIL_CLOSE},
+        {"over", "ERROR40197 DONE:error,fatal", QR_TAIL_CLOSE},
+        {"count:1 over count:2", "DONE:more,count=1 ERROR40197 DONE:error,fatal", QR_TAIL_CLOSE},
         {"count:1 late", "DONE:count=1", QR_TAIL_SEND}, /* its next request is told */
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -378,7 +378,7 @@ static void test_a_request_of_a_session_that_is_ended_says_so(void **state)
     struct call c = call_id(10);
     add_text(&c, "", "over");
     run_call(&f, &c);
-    assert_string_equal(f.words, "ERROR40197 STATUS=-6 DONEPROC:error");
+    assert_string_equal(f.words, "ERROR40197 STATUS=-6 DONEPROC:error,fatal");
     assert_int_equal(f.tail.kind, QR_TAIL_CLOSE);
     end(&f);
 }

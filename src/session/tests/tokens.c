@@ -31,8 +31,10 @@ static void say_done(struct out *o, const char *name, const uint8_t *p)
     static const struct {
         uint16_t bit;
         const char *word;
-    } bits[] = {
-        {QR_TDS_DONE_MORE, "more"}, {QR_TDS_DONE_ERROR, "error"}, {QR_TDS_DONE_ATTN, "attn"}};
+    } bits[] = {{QR_TDS_DONE_MORE, "more"},
+                {QR_TDS_DONE_ERROR, "error"},
+                {QR_TDS_DONE_ATTN, "attn"},
+                {QR_TDS_DONE_SRVERROR, "fatal"}};
     for (size_t i = 0; i < sizeof bits / sizeof bits[0]; i++) {
         if (status & bits[i].bit) {
             say(o, "%c%s", separator, bits[i].word);
