@@ -67,8 +67,8 @@ static const char *const public_views[] = {
     "service_queues", "spatial_indexes", "sql_logins", "sql_modules", "stats", "stats_columns",
     "symmetric_keys", "synonyms", "syscolumns", "syscomments", "sysconstraints", "sysdatabases",
     "sysforeignkeys", "sysindexes", "sysindexkeys", "syslanguages", "sysmembers", "sysobjects",
-    "sysprocesses", "sysprotects", "sysreferences", "system_objects", "system_views",
-    "systypes", "sysusers", "table_constraints", "table_privileges", "table_types", "tables",
+    "sysprocesses", "sysprotects", "sysreferences", "system_columns", "system_objects",
+    "system_views", "systypes", "sysusers", "table_constraints", "table_privileges", "table_types", "tables",
     "trigger_events", "triggers", "types", "user_token", "views", "xml_indexes",
     "xml_schema_collections",
     /* clang-format on */

@@ -57,12 +57,17 @@ static enum qr_status columns(struct qri_sysrows *rows, struct qr_session *sessi
     return column_rows(rows, session, database(session));
 }
 
-static enum qr_status all_columns(struct qri_sysrows *rows, struct qr_session *session)
+static enum qr_status system_columns(struct qri_sysrows *rows, struct qr_session *session)
 {
     const struct qr_catalog *system = NULL;
-    QR_TRY(column_rows(rows, session, database(session)));
     QR_TRY(qri_system_catalog(&system, NULL));
     return column_rows(rows, session, system);
+}
+
+static enum qr_status all_columns(struct qri_sysrows *rows, struct qr_session *session)
+{
+    QR_TRY(column_rows(rows, session, database(session)));
+    return system_columns(rows, session);
 }
 
 static struct qr_value variant(struct qri_sysrows *rows, const struct qr_type *type, int64_t v)
@@ -386,6 +391,7 @@ static enum qr_status partitions(struct qri_sysrows *rows, struct qr_session *se
 const struct qri_sysview qri_sysviews_table[] = {
     {"sys", "columns", COLUMN_COLUMNS, columns, NULL, false},
     {"sys", "all_columns", COLUMN_COLUMNS, all_columns, NULL, false},
+    {"sys", "system_columns", COLUMN_COLUMNS, system_columns, NULL, false},
     {"sys", "identity_columns",
      "object_id int, name sysname null, column_id int, system_type_id tinyint, user_type_id int, "
      "max_length smallint, precision tinyint, scale tinyint, is_nullable bit null =0, "

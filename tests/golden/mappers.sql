@@ -113,3 +113,7 @@ GO
 SELECT id, CAST(id AS bigint) AS b, CONVERT(int, id) AS c, ISNULL(CAST(id AS bigint), 0) AS d FROM ordered
 SELECT CAST(1 AS tinyint) AS a, 1 AS b
 GO
+-- The system's own columns
+SELECT name FROM sys.system_columns WHERE object_id = OBJECT_ID('sys.system_columns') AND column_id = 1
+SELECT COUNT(*) FROM sys.system_columns WHERE object_id = OBJECT_ID('ordered')
+GO
