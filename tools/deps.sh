@@ -7,7 +7,7 @@ set -eu
 packages_build="gcc libc6-dev make meson ninja-build=ninja pkg-config=pkg-config python3=python3
     libcmocka-dev libcurl4-openssl-dev libedit-dev libmicrohttpd-dev libjansson-dev libsodium-dev libsqlite3-dev
     libssl-dev liblz4-dev libzstd-dev"
-packages_test="freetds-bin=tsql freetds-dev tdsodbc unixodbc=isql python3-pymssql python3-pyodbc
+packages_test="freetds-bin=tsql freetds-dev tdsodbc unixodbc=isql python3-pymssql python3-pyodbc python3-sqlalchemy python3-alembic
     nodejs=node npm=npm"
 packages_az="azure-cli=az" # large: only who wants the tests of the Azure CLI
 packages_lint="clang=clang clang-format=clang-format clang-tidy=clang-tidy cppcheck=cppcheck"
