@@ -184,7 +184,7 @@ enum qr_status qri_build_index(struct qri_build *b, const struct qr_ast_index_de
     QR_TRY(set_options(b, &x, &def->options));
     if (def->where != NULL)
         x.filter_text =
-            qri_normal_text(b->arena, def->where_text, b->env->options.quoted_identifier);
+            qri_filter_text(b->arena, def->where_text, b->env->options.quoted_identifier);
     return add_index(b, &x);
 }
 

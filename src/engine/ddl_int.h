@@ -41,6 +41,8 @@ struct qr_str qri_system_name(struct qr_arena *arena, const char *prefix, struct
                               struct qr_str column, uint32_t object_id);
 /* Text of a DEFAULT, CHECK or computed column as the catalog shows it: "((0))", "(getdate())". */
 struct qr_str qri_normal_text(struct qr_arena *arena, struct qr_str text, bool quoted_identifier);
+/* The same of an index's filter: "([a] IN ((1), (2)))". */
+struct qr_str qri_filter_text(struct qr_arena *arena, struct qr_str text, bool quoted_identifier);
 /* A parameter's default: a constant, as T-SQL text. */
 QR_NODISCARD enum qr_status qri_constant_text(struct qr_arena *arena,
                                               const struct qr_ast_expr *expr,

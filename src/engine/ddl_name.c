@@ -255,9 +255,11 @@ static void add_expression(struct qr_buf *buf, struct qr_str s, bool quoted_iden
     }
 }
 
+typedef bool print_fn(struct qr_buf *out, const struct qr_ast_expr *expr);
+
 /* As SQL Server writes it; false if it cannot be written so. */
 static bool add_printed(struct qr_buf *buf, struct qr_arena *arena, struct qr_str text,
-                        bool quoted_identifier)
+                        bool quoted_identifier, print_fn *print)
 {
     struct qr_tsql_options as_written = {.quoted_identifier = quoted_identifier};
     struct qr_tsql_options as_read = {.quoted_identifier = true};
@@ -267,19 +269,20 @@ static bool add_printed(struct qr_buf *buf, struct qr_arena *arena, struct qr_st
     if (qr_tsql_parse_expr(arena, text.p, text.n, &as_written, &expr, &ignored) != QR_OK)
         return false;
     qr_buf_addz(buf, "(");
-    bool ok = qr_tsql_print_expr(buf, expr);
+    bool ok = print(buf, expr);
     qr_buf_addz(buf, ")");
     return ok && buf->failed == QR_OK &&
            qr_tsql_parse_expr(arena, (const char *)buf->data, buf->len, &as_read, &expr,
                               &ignored) == QR_OK;
 }
 
-struct qr_str qri_normal_text(struct qr_arena *arena, struct qr_str text, bool quoted_identifier)
+static struct qr_str normal_text(struct qr_arena *arena, struct qr_str text, bool quoted_identifier,
+                                 print_fn *print)
 {
     struct qr_buf printed;
     qr_buf_init(&printed, 16 * text.n + 256);
     struct qr_str made = {NULL, 0};
-    if (add_printed(&printed, arena, text, quoted_identifier)) {
+    if (add_printed(&printed, arena, text, quoted_identifier, print)) {
         made.p = qr_arena_dup(arena, printed.data, printed.len);
         made.n = made.p == NULL ? 0 : printed.len;
     }
@@ -299,6 +302,16 @@ struct qr_str qri_normal_text(struct qr_arena *arena, struct qr_str text, bool q
     struct qr_str out = {p, p == NULL ? 0 : buf.len};
     qr_buf_done(&buf);
     return out;
+}
+
+struct qr_str qri_normal_text(struct qr_arena *arena, struct qr_str text, bool quoted_identifier)
+{
+    return normal_text(arena, text, quoted_identifier, qr_tsql_print_expr);
+}
+
+struct qr_str qri_filter_text(struct qr_arena *arena, struct qr_str text, bool quoted_identifier)
+{
+    return normal_text(arena, text, quoted_identifier, qr_tsql_print_filter);
 }
 
 static void add_quoted(struct qr_buf *buf, struct qr_str text, const char *open)

@@ -520,3 +520,39 @@ bool qr_tsql_print_expr(struct qr_buf *out, const struct qr_ast_expr *expr)
     print_fn *print = printers[expr->kind];
     return print != NULL && print(out, expr);
 }
+
+/* ---- filters ---- */
+
+static bool is_list(const struct qr_ast_expr *expr)
+{
+    const struct qr_ast_in *in = (const struct qr_ast_in *)expr;
+    return expr->kind == QR_AE_IN && !in->negated && in->query == NULL && in->list.count > 1;
+}
+
+static bool put_in(struct qr_buf *out, const struct qr_ast_in *in)
+{
+    bool ok = put_operand(out, in->operand);
+    for (size_t i = 0; ok && i < in->list.count; i++) {
+        qr_buf_addz(out, i == 0 ? " IN (" : ", ");
+        ok = qr_tsql_print_expr(out, in->list.items[i]);
+    }
+    qr_buf_addz(out, ")");
+    return ok;
+}
+
+bool qr_tsql_print_filter(struct qr_buf *out, const struct qr_ast_expr *expr)
+{
+    if (is_list(expr))
+        return put_in(out, (const struct qr_ast_in *)expr);
+    const struct qr_ast_logical *l = (const struct qr_ast_logical *)expr;
+    if (expr->kind != QR_AE_LOGICAL || l->is_or)
+        return qr_tsql_print_expr(out, expr);
+    for (size_t i = 0; i < l->terms.count; i++) {
+        bool wrap = is_list(l->terms.items[i]);
+        qr_buf_printf(out, "%s%s", i == 0 ? "" : " AND ", wrap ? "(" : "");
+        if (!qr_tsql_print_filter(out, l->terms.items[i]))
+            return false;
+        qr_buf_addz(out, wrap ? ")" : "");
+    }
+    return true;
+}

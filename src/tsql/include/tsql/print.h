@@ -10,3 +10,5 @@
 
 /* False if the expression has a part that has no such form here; `out` is then half written. */
 bool qr_tsql_print_expr(struct qr_buf *out, const struct qr_ast_expr *expr);
+/* The same of an index's filter: an IN of several stays one, for no filter has an OR. */
+bool qr_tsql_print_filter(struct qr_buf *out, const struct qr_ast_expr *expr);
