@@ -158,10 +158,8 @@ static bool say_replicas(struct qri_request *r, const struct form *form, bool to
     bool was_hyper = now != NULL && is_hyper(now->requested_edition);
     if (count == INT64_MIN && to_hyper && !was_hyper)
         count = HA_REPLICAS_DEFAULT;
-    if (count == INT64_MIN || (was_hyper && !to_hyper) ||
+    if (count == INT64_MIN || (was_hyper && !to_hyper) || (!to_hyper && count == 0) ||
         (was_hyper && (int64_t)now->row.ha_replicas == count))
-        return true;
-    if (!to_hyper && count == 0)
         return true;
     if (!to_hyper || count < 0 || count > QR_HA_REPLICAS_MAX) {
         qri_refuse(r, 400, "InvalidReadScaleUnits",
@@ -482,6 +480,8 @@ static bool replica_of(struct qri_request *r, const struct qri_place *place,
                    "A named replica's primary is a Hyperscale database that is no replica itself.");
         return false;
     }
+    if (!is_geo && form->ha_replicas != INT64_MIN && !say_replicas(r, form, true, NULL, c))
+        return false;
     c->method = QR_CONTROL_ADD_REPLICA;
     c->ask.geo = is_geo;
     c->ask.server = of.number;

@@ -340,6 +340,7 @@ static enum qr_status add_secondary(struct qri_node *node, const struct qr_sessi
         return qr_fail(err, QR_UNSUPPORTED,
                        "A geo-secondary in an elastic pool is not supported by this version.");
     ask.objective = wish.objective;
+    ask.ha_replicas = is_geo ? 0 : wish.ha_replicas;
     ask.geo = ask.no_wait = is_geo; /* sys.dm_operation_status shows how far it is */
     return operate(node, QR_CONTROL_ADD_REPLICA, &ask, err);
 }

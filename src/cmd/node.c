@@ -201,14 +201,15 @@ enum qr_status qri_node_promote(struct qri_node *node, const struct qr_database_
     struct qr_database *db = NULL;
     QR_TRY(qri_node_enter_row(node, row, &db, err));
     enum qr_status status = QR_OK;
+    bool writes = row->replica_of == 0;    /* else there is no log to be fenced */
     pthread_mutex_lock(&node->promote_mu); /* asked again: the answer to the first time was lost */
-    if (atomic_load(&node->duty) == QR_DUTY_NAMED_REPLICA)
-        status = qr_fail(err, QR_INVALID, "a named replica does not take over");
-    else if (atomic_load(&node->duty) == QR_DUTY_HA_REPLICA)
+    if (writes && atomic_load(&node->duty) == QR_DUTY_NAMED_REPLICA)
+        status = qr_fail(err, QR_INVALID, "a geo-secondary does not take over");
+    else if (writes && atomic_load(&node->duty) == QR_DUTY_HA_REPLICA)
         status = node->copy != NULL ? qri_copy_promote(node, err)
                                     : qr_hyper_promote(qr_database_store(db), 0, true, err);
     if (status == QR_OK)
-        atomic_store(&node->duty, QR_DUTY_PRIMARY);
+        atomic_store(&node->duty, writes ? QR_DUTY_PRIMARY : QR_DUTY_NAMED_REPLICA);
     pthread_mutex_unlock(&node->promote_mu);
     qri_node_leave(node, db);
     return status;

@@ -44,9 +44,13 @@ static void make_id(const struct walk *w, uint64_t reader_id, uint8_t dst[16])
         dst[8 + i] ^= (uint8_t)(reader_id >> (56 - 8 * i));
 }
 
+/* `lead`: the member that its HA replicas can take over from. */
 static enum qr_status tell(struct walk *w, const struct qr_database_row *row, uint32_t member,
-                           enum qr_replica_role role, const struct qr_logsvc_reader_info *reader)
+                           uint32_t lead, const struct qr_logsvc_reader_info *reader)
 {
+    enum qr_replica_role role = member != lead             ? QR_REPLICA_HA
+                                : row->id == w->primary_id ? QR_REPLICA_PRIMARY
+                                                           : QR_REPLICA_NAMED;
     struct qr_replica_info info = {
         .role = role,
         .is_local = row->id == w->own_id && member == w->own_member,
@@ -60,7 +64,7 @@ static enum qr_status tell(struct walk *w, const struct qr_database_row *row, ui
     };
     memcpy(info.group_id, w->timeline.id, sizeof info.group_id);
     make_id(w, qri_node_reader_id(row->id, member), info.id);
-    make_id(w, qri_node_reader_id(w->primary_id, w->primary_member), info.parent_id);
+    make_id(w, qri_node_reader_id(row->id, lead), info.parent_id);
     if (reader != NULL) {
         info.applied_lsn = reader->applied_lsn;
         info.applied_ticks = reader->behind_ns == 0 ? info.commit_ticks : 0;
@@ -84,40 +88,45 @@ static enum qr_status tell(struct walk *w, const struct qr_database_row *row, ui
 }
 
 /* Members of a database that read its log. */
-static enum qr_status tell_readers(struct walk *w, const struct qr_database_row *row)
+static enum qr_status tell_readers(struct walk *w, const struct qr_database_row *row, uint32_t lead)
 {
     for (size_t i = 0; i < w->readers.count; i++) {
         const struct qr_logsvc_reader_info *r = &w->readers.items[i];
         uint32_t member = (uint32_t)(r->id & MEMBER_MASK);
         bool gone = r->silent_ns > GONE_NS, primary = row->id == w->primary_id;
         if (r->kind != QR_READER_REPLICA || gone || r->id != qri_node_reader_id(row->id, member) ||
-            (primary && member == w->primary_member))
+            (primary && member == lead))
             continue;
-        QR_TRY(tell(w, row, member, primary || member > 0 ? QR_REPLICA_HA : QR_REPLICA_NAMED, r));
+        QR_TRY(tell(w, row, member, lead, r));
     }
     return QR_OK;
+}
+
+/* The member that serves: the primary, or of a named replica's the one that it is now. */
+static enum qr_status find_lead(const struct walk *w, const struct qr_database_row *row,
+                                uint32_t *ret_lead, struct qr_err *err)
+{
+    for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
+        char name[QR_NODE_NAME_BYTES];
+        enum qr_duty duty;
+        qr_place_member(row, i, name);
+        QR_TRY(qr_control_duty(w->options->control, qr_str(name), ASK_NS, &duty, NULL, err));
+        if (duty == QR_DUTY_HA_REPLICA)
+            continue;
+        *ret_lead = i;
+        return QR_OK;
+    }
+    return qr_fail(err, QR_NOT_FOUND, "the database has no primary");
 }
 
 static enum qr_status take_named(void *ctx, const struct qr_database_row *row)
 {
     struct walk *w = ctx;
-    return row->replica_of == w->primary_id ? tell_readers(w, row) : QR_OK;
-}
-
-static enum qr_status find_primary(struct walk *w, const struct qr_database_row *primary,
-                                   struct qr_err *err)
-{
-    for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
-        char name[QR_NODE_NAME_BYTES];
-        enum qr_duty duty;
-        qr_place_member(primary, i, name);
-        QR_TRY(qr_control_duty(w->options->control, qr_str(name), ASK_NS, &duty, NULL, err));
-        if (duty != QR_DUTY_PRIMARY)
-            continue;
-        w->primary_member = i;
+    uint32_t lead = 0;
+    if (row->replica_of != w->primary_id)
         return QR_OK;
-    }
-    return qr_fail(err, QR_NOT_FOUND, "the database has no primary");
+    QR_TRY(find_lead(w, row, &lead, NULL));
+    return tell_readers(w, row, lead);
 }
 
 static enum qr_status walk_hyper(struct walk *w, const struct qr_database_row *own,
@@ -131,11 +140,11 @@ static enum qr_status walk_hyper(struct walk *w, const struct qr_database_row *o
     QR_TRY(qr_place_timeline(own, &w->timeline, err));
     if (own->replica_of != 0)
         QR_TRY(qr_control_find(control, 0, qr_str(""), w->primary_id, ASK_NS, &primary, err));
-    QR_TRY(find_primary(w, &primary, err));
+    QR_TRY(find_lead(w, &primary, &w->primary_member, err));
     QR_TRY(qr_logsvc_peer_readers(w->options->log_service, &w->timeline, ASK_NS, &w->readers, err));
     qr_hyper_get_lag(store, &w->own);
-    QR_TRY(tell(w, &primary, w->primary_member, QR_REPLICA_PRIMARY, NULL));
-    QR_TRY(tell_readers(w, &primary));
+    QR_TRY(tell(w, &primary, w->primary_member, w->primary_member, NULL));
+    QR_TRY(tell_readers(w, &primary, w->primary_member));
     return qr_control_each_database(control, QR_SERVER_ANY, ASK_NS, take_named, w, err);
 }
 
@@ -153,7 +162,7 @@ static enum qr_status walk_copies(struct walk *w, struct qri_node *node,
     bool is_primary = !qr_store_is_read_only(store);
     if (is_primary)
         w->primary_member = w->own_member;
-    QR_TRY(tell(w, row, w->own_member, is_primary ? QR_REPLICA_PRIMARY : QR_REPLICA_HA, NULL));
+    QR_TRY(tell(w, row, w->own_member, w->primary_member, NULL));
     size_t count = is_primary ? qri_copy_list(node, others) : 0;
     for (size_t i = 0; i < count; i++) {
         uint64_t has = others[i].hardened.v < durable ? others[i].hardened.v : durable;
@@ -162,7 +171,7 @@ static enum qr_status walk_copies(struct walk *w, struct qri_node *node,
                                           .lag_bytes = is_in ? 0 : (durable - has) % LSN_JUMP,
                                           .silent_ns = is_in ? 0 : INT64_MAX};
         if (is_in || others[i].state == QR_COPY_CATCHING_UP)
-            QR_TRY(tell(w, row, others[i].index, QR_REPLICA_HA, &r));
+            QR_TRY(tell(w, row, others[i].index, w->primary_member, &r));
     }
     return QR_OK;
 }
@@ -183,5 +192,5 @@ enum qr_status qri_node_each_replica(void *ctx, uint32_t database_id, struct qr_
         return walk_copies(&w, ctx, &row, store);
     w.primary_id = w.own_id = row.id;
     w.own.applied_lsn = qr_store_durable_lsn(store);
-    return tell(&w, &row, 0, QR_REPLICA_PRIMARY, NULL);
+    return tell(&w, &row, 0, 0, NULL);
 }

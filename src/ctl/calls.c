@@ -80,7 +80,7 @@ static const struct {
     {QR_CONTROL_UNFIT,       {ASK(TEXT, name, WORDS_MAX)}},
     {QR_CONTROL_DELETE_RULE, {ASK(WORD, id, 0), ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_ADD_REPLICA, {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(TEXT, new_name, NAMES_MAX), ASK(WORD, other_server, 0),
-                              ASK(TEXT, objective, NAMES_MAX), ASK(FLAG, geo, 0),
+                              ASK(TEXT, objective, NAMES_MAX), ASK(FLAG, geo, 0), ASK(WORD, ha_replicas, 0),
                               ASK(TEXT, tags, QR_TAGS_BYTES_MAX), STARTS}},
     {QR_CONTROL_GEO_CHANGE,  {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(BYTE, geo_change, QR_GEO_CHANGE_COUNT), ASK(WORD, id, 0), STARTS}},
     {QR_CONTROL_LINKS,       {ASK(WORD, id, 0)}},

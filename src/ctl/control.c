@@ -76,7 +76,8 @@ void qr_control_exited(struct qr_control *control, const char *name, bool return
     }
     if (strcmp(name, QR_ROLE_NAME_GATEWAY) == 0)
         control->gateway_version = 0;
-    qri_reign_exited(control, name, returns);
+    if (member == NULL || !member->is_away)
+        qri_reign_exited(control, name, returns);
     pthread_cond_broadcast(&control->changed);
     pthread_mutex_unlock(&control->mu);
 }

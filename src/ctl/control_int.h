@@ -227,6 +227,8 @@ QR_NODISCARD enum qr_status qri_machines_client(struct qr_control *control, cons
                                                 struct qr_rpc_client **ret_client,
                                                 struct qr_err *err);
 QR_NODISCARD enum qr_status qri_machines_listen(struct qr_control *control, struct qr_err *err);
+/* Is that node on another machine now? Whatever the options. */
+bool qri_machines_is_away(struct qr_control *control, const char *name);
 /* Nodes that have been silent are not there any more; mu held. Whatever the options. */
 void qri_machines_tick(struct qr_control *control);
 /* Ends a process of ours that has moved; mu held, and given back meanwhile. False: there is none.
@@ -381,6 +383,14 @@ void qri_reign_hold_back(struct qr_control *control, uint32_t database_id, bool 
 /* mu held */
 bool qri_reign_is_held_back(const struct qr_control *control, uint32_t database_id);
 bool qri_reign_is_primary(struct qr_control *control, const char *name);
+/* Of a database; NULL: no memory. mu held */
+struct qri_reign *qri_reign_get(struct qr_control *control, uint32_t id);
+/* A ready member that is not the primary, from `turn` on; 0 is a member as good as any. False:
+ * there is none. mu held */
+bool qri_reign_choose(struct qr_control *control, uint32_t id, uint32_t turn, const char *primary,
+                      char dst[QR_NODE_NAME_BYTES]);
+/* That member of a named replica serves it from now on; who did before ends. mu held */
+void qri_reign_lead(struct qr_control *control, const char *name);
 enum qr_duty qri_reign_duty(struct qr_control *control, const struct qr_database_row *row,
                             const char *name);
 /* A process is gone; mu held. */
@@ -415,15 +425,16 @@ QR_NODISCARD enum qr_status qri_reign_yield(struct qr_control *control,
 QR_NODISCARD enum qr_status qri_reign_wait(struct qr_control *control,
                                            const struct qr_database_row *row, int64_t until_ns,
                                            struct qr_err *err);
-/* Calls of a database's primary that has copies (ctl/calls.h). */
+void *qri_reign_main(void *control); /* until it is stopped */
+void qri_reign_done(struct qr_control *control);
+
+/* ---- reign_record.c: calls of a database's primary that has copies (ctl/calls.h) ---- */
 QR_NODISCARD enum qr_status qri_reign_grant(struct qr_control *control,
                                             const struct qr_control_ask *ask, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_reign_members(struct qr_control *control,
                                               const struct qr_control_ask *ask, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_reign_unfit(struct qr_control *control,
                                             const struct qr_control_ask *ask, struct qr_err *err);
-void *qri_reign_main(void *control); /* until it is stopped */
-void qri_reign_done(struct qr_control *control);
 
 /* ---- hyper.c: a Hyperscale database's log and pages ---- */
 QR_NODISCARD enum qr_status qri_hyper_make(struct qr_control *control,

@@ -69,7 +69,7 @@ enum qr_status qr_control_relocate(struct qr_control *control, uint32_t database
         .server = qr_server_of(row.id), .name = qr_str(row.name), .relocate = true};
     QR_TRY(
         qr_wrap(err, qri_ops_run(control, QR_CONTROL_ALTER, &ask, err), "relocate '%s'", row.name));
-    return row.replica_of != 0 || row.geo_of != 0 || !qr_database_has_nodes(&row)
+    return row.geo_of != 0 || !qr_database_has_nodes(&row)
                ? QR_OK
                : qri_reign_wait(control, &row, until, err);
 }

@@ -153,6 +153,8 @@ static enum qr_status note(struct qr_control *control, const struct qr_control_a
     member->until_ns = qr_env_mono_ns(control->options.env) + LAPSE_NS;
     if (*ret_new) {
         member->generation += 1;
+        if (ask->role == QR_ROLE_COMPUTE)
+            qri_reign_lead(control, name);
         qri_control_look_at_parked(control);
         pthread_cond_broadcast(&control->changed);
     }
@@ -175,10 +177,13 @@ static void serve_register(struct qr_control *control, const struct qr_control_a
     if (is_new && status == QR_OK)
         QR_LOG(&control->options.log, QR_INFO, "ready", QR_F("name", &name[0]),
                QR_F("pid", ask->pid), QR_F("machine", &own_request->from->name[0]));
+    uint32_t id = 0;
     if (status == QR_OK)
         qr_rpc_answer(own_request, NULL, 0);
     else
         qr_rpc_refuse(own_request, status, &err);
+    if (status == QR_OK && qr_place_database_of(name, &id)) /* its HA replicas are here */
+        qri_reign_want(control, id);
 }
 
 void qri_machines_tick(struct qr_control *control)
@@ -192,6 +197,7 @@ void qri_machines_tick(struct qr_control *control)
         member->generation += 1;
         QR_LOG(&control->options.log, QR_WARN, "machine_lost", QR_F("node", &member->name[0]),
                QR_F("address", &member->node_address[0]));
+        qri_reign_exited(control, member->name, true); /* an HA replica of it goes on */
         pthread_cond_broadcast(&control->changed);
     }
 }
@@ -211,6 +217,17 @@ bool qri_machines_move(struct qr_control *control)
     host->end(host->ctx, name);
     pthread_mutex_lock(&control->mu);
     return true;
+}
+
+bool qri_machines_is_away(struct qr_control *control, const char *name)
+{
+    pthread_mutex_lock(&control->mu);
+    const struct qri_member *member = control->members;
+    while (member != NULL && strcmp(member->name, name) != 0)
+        member = member->next;
+    bool is_away = member != NULL && member->is_away;
+    pthread_mutex_unlock(&control->mu);
+    return is_away;
 }
 
 /* ---- calls ---- */

@@ -108,6 +108,7 @@ enum qr_status qri_replica_begin(struct qr_control *control, struct qri_op *op, 
     struct qr_database_wish wish = {
         .edition = qr_str(primary.edition),
         .objective = op->ask.objective.n > 0 ? op->ask.objective : qr_str(primary.objective),
+        .ha_replicas = op->ask.ha_replicas,
         .tags = op->ask.tags,
         .replica_of = &primary,
     };

@@ -44,7 +44,7 @@ enum qr_status qri_scale_begin(struct qr_control *control, struct qri_op *op, st
 /* ---- steps ---- */
 
 /* A name that no ready or wanted member has, so that the new node is another process; if all are
- * taken, that of a replica. 0: the primary does not run. */
+ * taken, that of a replica. 0: the primary does not run, or on another machine. */
 static uint32_t choose_member(struct qr_control *control, const struct qr_database_row *row)
 {
     const struct qr_control_host *host = &control->options.host;
@@ -54,6 +54,7 @@ static uint32_t choose_member(struct qr_control *control, const struct qr_databa
     qri_reign_place(control, row, primary);
     bool runs = qri_control_ready(control, primary);
     pthread_mutex_unlock(&control->mu);
+    runs = runs && !qri_machines_is_away(control, primary);
     for (uint32_t i = 0; runs && i <= QR_HA_REPLICAS_MAX; i++) {
         qr_place_member(row, i, name);
         if (strcmp(name, primary) == 0)
@@ -69,7 +70,7 @@ static uint32_t choose_member(struct qr_control *control, const struct qr_databa
 
 static bool changes_node(const struct qr_database_row *row, const struct qri_op *op)
 {
-    return qr_database_is_hyper(row) && row->replica_of == 0 && op->ask.relocate;
+    return qr_database_is_hyper(row) && op->ask.relocate;
 }
 
 static enum qr_status wait_new_node(struct qr_control *control, const char *name,
@@ -139,8 +140,6 @@ enum qr_status qri_scale_record(struct qr_control *control, struct qri_op *op, s
     QR_TRY(qri_registry_apply(registry, &wish, &wanted, err));
     if (qri_home_moves(&row, &wanted))
         QR_TRY(qri_home_leave(control, &row, err));
-    if (row.replica_of != 0 && op->ask.relocate)
-        op->member = 1; /* its only node; nobody takes over from it */
     if (op->ask.tags.n > 0)
         QR_TRY(qr_registry_set_tags(registry, row.id, op->ask.tags, err));
     enum qr_status status = qr_registry_alter_database(registry, qr_server_of(row.id),
@@ -187,31 +186,11 @@ enum qr_status qri_scale_switch(struct qr_control *control, struct qri_op *op, s
     }
     if (op->member == 0 && op->ask.resizes && qr_database_has_nodes(&row))
         resize_nodes(control, &row);
-    if (!qr_database_is_hyper(&row) || op->member == 0 || row.replica_of != 0)
+    if (!qr_database_is_hyper(&row) || op->member == 0)
         return QR_OK;
     qr_place_member(&row, op->member - 1, name);
     QR_TRY(qri_reign_yield(control, &row, name, err));
     return qri_reign_wait(control, &row, qr_env_mono_ns(control->options.env) + SWITCH_NS, err);
-}
-
-/* A node of the old size that runs comes back in the new one; its sessions wait for it. */
-static enum qr_status replace_named(struct qr_control *control, struct qri_op *op,
-                                    const struct qr_database_row *row)
-{
-    const struct qr_control_host *host = &control->options.host;
-    char name[QR_NODE_NAME_BYTES];
-    struct qri_warm_list list;
-    qr_place_member(row, 0, name);
-    if (host->pid(host->ctx, name) == 0)
-        return QR_OK;
-    qri_warm_begin(control, row, name, &list);
-    (void)qri_control_drain_node(control, row, name);
-    host->end(host->ctx, name);
-    /* else it is tried again with the next route */
-    if (host->want(host->ctx, name, NULL) == QR_OK)
-        qri_warm_bring(control, op, row, name, &list);
-    qri_warm_end(&list);
-    return QR_OK;
 }
 
 /* HA replicas share what is read of them, so the pages of one do for all. Those that are wanted
@@ -248,8 +227,6 @@ enum qr_status qri_scale_replace(struct qr_control *control, struct qri_op *op, 
     (void)err;
     if (qri_op_row(control, op, &row, NULL) != QR_OK || !qr_database_is_hyper(&row))
         return QR_OK;
-    if (op->member != 0 && row.replica_of != 0)
-        return replace_named(control, op, &row);
     if (op->member != 0) /* replicas of the old size */
         replace_replicas(control, op, &row);
     else

@@ -278,7 +278,8 @@ static enum qr_status insert_row(struct qr_registry *registry, struct qri_server
     return QR_OK;
 }
 
-/* The row of a named replica: it has nothing of its own but its name and its objective. */
+/* The row of a named replica: it has nothing of its own but its name, its objective and the number
+ * of its HA replicas. */
 static enum qr_status follow(const struct qr_registry *registry,
                              const struct qr_database_row *primary, struct qr_database_row *row,
                              struct qr_err *err)
@@ -291,7 +292,6 @@ static enum qr_status follow(const struct qr_registry *registry,
     row->replica_of = primary->id;
     row->slices = primary->slices;
     row->encrypted = primary->encrypted;
-    row->ha_replicas = 0;
     memcpy(row->timeline, primary->timeline, sizeof row->timeline);
     memcpy(row->collation, primary->collation, sizeof row->collation);
     memcpy(row->owner, primary->owner, sizeof row->owner);

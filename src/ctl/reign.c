@@ -6,7 +6,8 @@
  * is told that it is a replica; then it is asked to take over, again and again until it has or is
  * gone itself. Without a ready member the primary's own process comes back as the primary. Routes
  * wait meanwhile. The fence of the log service decides who can commit; this only decides whom we
- * ask. */
+ * ask. Of a named replica's members one serves its sessions in the same way, and "primary" means
+ * that one here: it writes nothing, and to take over is to know that it is the one now. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,8 +47,7 @@ static void stored_primary(struct qr_control *control, uint32_t id, char dst[QR_
     member_name(control, id, there && qr_database_has_copies(&row) ? row.primary : 0, dst);
 }
 
-/* NULL: no memory. */
-static struct qri_reign *get_reign(struct qr_control *control, uint32_t id) /* held */
+struct qri_reign *qri_reign_get(struct qr_control *control, uint32_t id) /* held */
 {
     struct qri_reign *reign = find_reign(control, id);
     if (reign == NULL && (reign = calloc(1, sizeof *reign)) != NULL) {
@@ -99,8 +99,8 @@ static bool choose_of(struct qr_control *control, uint32_t id, uint32_t turn, co
     return false;
 }
 
-static bool choose_replica(struct qr_control *control, uint32_t id, uint32_t turn,
-                           const char *primary, char dst[QR_NODE_NAME_BYTES]) /* held */
+bool qri_reign_choose(struct qr_control *control, uint32_t id, uint32_t turn, const char *primary,
+                      char dst[QR_NODE_NAME_BYTES]) /* held */
 {
     return choose_of(control, id, turn, primary, false, dst) ||
            choose_of(control, id, turn, primary, true, dst);
@@ -119,7 +119,7 @@ bool qri_reign_route(struct qr_control *control, const struct qr_database_row *r
     bool reads = !qr_database_has_copies(row) || row->traits.read_scale != QR_SAID_NO;
     if (read_only && reads && qr_database_secondaries(row) > 0) {
         uint32_t turn = control->turn++;
-        if (choose_replica(control, row->id, turn, primary, dst))
+        if (qri_reign_choose(control, row->id, turn, primary, dst))
             return true;
     }
     memcpy(dst, primary, QR_NODE_NAME_BYTES);
@@ -131,7 +131,7 @@ enum qr_status qri_reign_restore(struct qr_control *control, const struct qri_re
                                  struct qr_err *err)
 {
     pthread_mutex_lock(&control->mu);
-    struct qri_reign *reign = get_reign(control, was->database_id);
+    struct qri_reign *reign = qri_reign_get(control, was->database_id);
     if (reign != NULL) {
         reign->state = was->state;
         memcpy(reign->primary, was->primary, sizeof reign->primary);
@@ -143,7 +143,7 @@ enum qr_status qri_reign_restore(struct qr_control *control, const struct qri_re
 void qri_reign_hold_back(struct qr_control *control, uint32_t id, bool held_back)
 {
     pthread_mutex_lock(&control->mu);
-    struct qri_reign *reign = held_back ? get_reign(control, id) : find_reign(control, id);
+    struct qri_reign *reign = held_back ? qri_reign_get(control, id) : find_reign(control, id);
     if (reign != NULL) /* without memory a login may start the node again, and be cut off */
         reign->held_back = held_back;
     if (!held_back)
@@ -175,12 +175,14 @@ enum qr_duty qri_reign_duty(struct qr_control *control, const struct qr_database
                             const char *name)
 {
     char primary[QR_NODE_NAME_BYTES];
-    if (row->replica_of != 0 || row->geo_of != 0)
+    if (row->geo_of != 0)
         return QR_DUTY_NAMED_REPLICA;
     pthread_mutex_lock(&control->mu);
     primary_of(control, row->id, primary);
     pthread_mutex_unlock(&control->mu);
-    return strcmp(name, primary) == 0 ? QR_DUTY_PRIMARY : QR_DUTY_HA_REPLICA;
+    if (strcmp(name, primary) != 0)
+        return QR_DUTY_HA_REPLICA;
+    return row->replica_of != 0 ? QR_DUTY_NAMED_REPLICA : QR_DUTY_PRIMARY;
 }
 
 void qri_reign_exited(struct qr_control *control, const char *name, bool returns)
@@ -190,12 +192,12 @@ void qri_reign_exited(struct qr_control *control, const char *name, bool returns
     if (!qr_place_database_of(name, &id))
         return;
     primary_of(control, id, primary);
-    struct qri_reign *reign = strcmp(name, primary) == 0 ? get_reign(control, id) : NULL;
+    struct qri_reign *reign = strcmp(name, primary) == 0 ? qri_reign_get(control, id) : NULL;
     if (reign == NULL)
         return;
     bool yields = reign->yields && reign->heir[0] != '\0';
     bool replaced =
-        (returns || reign->yields) && choose_replica(control, id, 0, name, reign->primary);
+        (returns || reign->yields) && qri_reign_choose(control, id, 0, name, reign->primary);
     if (replaced && reign->yields && reign->heir[0] != '\0' &&
         qri_control_ready(control, reign->heir))
         memcpy(reign->primary, reign->heir, sizeof reign->primary);
@@ -212,6 +214,19 @@ void qri_reign_exited(struct qr_control *control, const char *name, bool returns
                QR_F("next", &reign->primary[0]));
 }
 
+void qri_reign_lead(struct qr_control *control, const char *name)
+{
+    uint32_t id;
+    struct qri_reign *reign = qr_place_database_of(name, &id) ? find_reign(control, id) : NULL;
+    if (reign == NULL || strcmp(reign->primary, name) == 0)
+        return;
+    struct qri_member *before = qri_control_member(control, reign->primary);
+    if (before != NULL && before->ready)
+        before->moves = true; /* it comes back as a replica */
+    snprintf(reign->primary, sizeof reign->primary, "%s", name);
+    reign->state = QRI_REIGN_VACANT;
+}
+
 /* ---- members ---- */
 
 void qri_reign_want(struct qr_control *control, uint32_t database_id)
@@ -220,7 +235,7 @@ void qri_reign_want(struct qr_control *control, uint32_t database_id)
     struct qr_database_row row;
     char primary[QR_NODE_NAME_BYTES], name[QR_NODE_NAME_BYTES];
     if (qr_registry_find_id(control->options.registry, database_id, &row) != QR_OK ||
-        row.replica_of != 0 || row.geo_of != 0 || !qr_database_is_live(&row) || control->stopping)
+        row.geo_of != 0 || !qr_database_is_live(&row) || control->stopping)
         return;
     pthread_mutex_lock(&control->mu);
     primary_of(control, row.id, primary);
@@ -242,9 +257,10 @@ void qri_reign_want(struct qr_control *control, uint32_t database_id)
         qr_place_member(&row, i, name);
         if (strcmp(name, primary) == 0 || qri_ops_has_member(control, row.id, i))
             continue;
-        if (count++ < qr_database_secondaries(&row))
+        bool wanted = count++ < qr_database_secondaries(&row);
+        if (wanted && !qri_machines_is_away(control, name))
             (void)!host->want(host->ctx, name, NULL); /* it is tried again with the next route */
-        else if (host->pid(host->ctx, name) != 0)
+        else if (!wanted && host->pid(host->ctx, name) != 0)
             host->end(host->ctx, name);
     }
 }
@@ -318,7 +334,7 @@ bool qri_reign_heir(struct qr_control *control, const struct qr_database_row *ro
     pthread_mutex_lock(&control->mu);
     primary_of(control, row->id, ret_primary);
     bool any = qri_control_ready(control, ret_primary) &&
-               choose_replica(control, row->id, 0, ret_primary, ret_heir);
+               qri_reign_choose(control, row->id, 0, ret_primary, ret_heir);
     pthread_mutex_unlock(&control->mu);
     return any;
 }
@@ -333,7 +349,7 @@ void qri_reign_wait_heir(struct qr_control *control, const struct qr_database_ro
         int64_t left = until_mono_ns - qr_env_mono_ns(control->options.env);
         primary_of(control, row->id, primary);
         if (left <= 0 || control->stopping || !qri_control_ready(control, primary) ||
-            choose_replica(control, row->id, 0, primary, heir))
+            qri_reign_choose(control, row->id, 0, primary, heir))
             break;
         (void)qr_cond_wait(&control->changed, &control->mu, left < look_ns ? left : look_ns);
     }
@@ -349,7 +365,7 @@ static void pass_on(struct qr_control *control, const struct qr_database_row *ro
     pthread_mutex_lock(&control->mu);
     struct qri_reign *reign = find_reign(control, row->id);
     bool passes = reign != NULL && reign->yields && strcmp(reign->primary, primary) == 0 &&
-                  choose_replica(control, row->id, 0, primary, heir);
+                  qri_reign_choose(control, row->id, 0, primary, heir);
     if (passes && next != NULL && qri_control_ready(control, next))
         snprintf(heir, sizeof heir, "%s", next);
     if (passes) {
@@ -382,9 +398,9 @@ enum qr_status qri_reign_yield(struct qr_control *control, const struct qr_datab
     pthread_mutex_lock(&control->mu);
     primary_of(control, row->id, primary);
     bool is_it = next != NULL && strcmp(next, primary) == 0;
-    bool any = choose_replica(control, row->id, 0, primary, other);
+    bool any = qri_reign_choose(control, row->id, 0, primary, other);
     struct qri_reign *reign =
-        any && qri_control_ready(control, primary) ? get_reign(control, row->id) : NULL;
+        any && qri_control_ready(control, primary) ? qri_reign_get(control, row->id) : NULL;
     if (reign != NULL && !is_it) {
         reign->yields = true;
         snprintf(reign->heir, sizeof reign->heir, "%s", next == NULL ? "" : next);
@@ -423,93 +439,6 @@ enum qr_status qri_reign_wait(struct qr_control *control, const struct qr_databa
     }
     pthread_mutex_unlock(&control->mu);
     return status;
-}
-
-/* ---- copies: their primary's record ---- */
-
-static enum qr_status check_primary(struct qr_control *control, const struct qr_control_ask *ask,
-                                    uint32_t *ret_id, uint32_t *ret_member, struct qr_err *err)
-{
-    char name[QR_NODE_NAME_BYTES];
-    struct qr_database_row row;
-    snprintf(name, sizeof name, "%.*s", (int)ask->name.n, ask->name.p);
-    if (!qr_place_has_copy(name) || !qr_place_database_of(name, ret_id) ||
-        qr_registry_find_id(control->options.registry, *ret_id, &row) != QR_OK ||
-        !qr_database_has_copies(&row))
-        return qr_fail(err, QR_NOT_FOUND, "no database has copies at '%s'", name);
-    *ret_member = qr_place_member_of(name);
-    if (qri_reign_duty(control, &row, name) != QR_DUTY_PRIMARY)
-        return qr_fail(err, QR_FENCED, "'%s' is not the primary", name);
-    return QR_OK;
-}
-
-enum qr_status qri_reign_grant(struct qr_control *control, const struct qr_control_ask *ask,
-                               struct qr_err *err)
-{
-    uint32_t id = 0, member = 0;
-    QR_TRY(check_primary(control, ask, &id, &member, err));
-    return qr_registry_begin_reign(control->options.registry, id, member, ask->version, err);
-}
-
-enum qr_status qri_reign_members(struct qr_control *control, const struct qr_control_ask *ask,
-                                 struct qr_err *err)
-{
-    uint32_t id = 0, member = 0;
-    QR_TRY(check_primary(control, ask, &id, &member, err));
-    QR_TRY(qr_registry_set_members(control->options.registry, id, member, ask->version, ask->slices,
-                                   err));
-    QR_LOG(&control->options.log, QR_INFO, "members_changed", QR_F("database_id", id),
-           QR_F("epoch", ask->version), QR_F("primary", member), QR_F("members", ask->slices));
-    return QR_OK;
-}
-
-/* The member of the record behind that one; false: there is none. */
-static bool next_in_record(const struct qr_database_row *row, uint32_t member, uint32_t *ret_next)
-{
-    for (uint32_t i = 1; i <= QR_HA_REPLICAS_MAX; i++) {
-        uint32_t next = (member + i) % (QR_HA_REPLICAS_MAX + 1);
-        if ((row->members >> next & 1) != 0) {
-            *ret_next = next;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Every member of the record has all that was acknowledged. One that waits for a primary is told
- * that it is one by being started anew; the process that says this ends, comes back as a secondary
- * and gets another copy. */
-enum qr_status qri_reign_unfit(struct qr_control *control, const struct qr_control_ask *ask,
-                               struct qr_err *err)
-{
-    const struct qr_control_host *host = &control->options.host;
-    struct qr_database_row row;
-    uint32_t id = 0, member = 0, next = 0;
-    char name[QR_NODE_NAME_BYTES], heir[QR_NODE_NAME_BYTES];
-    QR_TRY(check_primary(control, ask, &id, &member, err));
-    QR_TRY(qr_registry_find_id(control->options.registry, id, &row));
-    if (!next_in_record(&row, member, &next))
-        return qr_fail(err, QR_NOT_FOUND, "no other copy has all that was committed");
-    qr_place_member(&row, member, name);
-    pthread_mutex_lock(&control->mu);
-    bool ready = choose_replica(control, id, next, name, heir);
-    if (!ready)
-        qr_place_member(&row, next, heir);
-    struct qri_reign *reign = get_reign(control, id);
-    if (reign != NULL) {
-        memcpy(reign->primary, heir, sizeof reign->primary);
-        reign->state = ready ? QRI_REIGN_VACANT : QRI_REIGN_STEADY;
-        pthread_cond_broadcast(&control->changed);
-    }
-    pthread_mutex_unlock(&control->mu);
-    if (reign == NULL)
-        return qr_fail(err, QR_NOMEM, "remember a primary");
-    QR_LOG(&control->options.log, QR_WARN, "primary_unfit", QR_F("node", &name[0]),
-           QR_F("next", &heir[0]));
-    if (ready)
-        return QR_OK;
-    host->end(host->ctx, heir);
-    return host->want(host->ctx, heir, err);
 }
 
 /* ---- the thread that carries it out ---- */

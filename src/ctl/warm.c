@@ -4,7 +4,7 @@
  * The one that serves lists its pages, the other brings them, a batch after the other so that those
  * who are served have the page servers between them. What changes meanwhile is left out, so a
  * second pass looks again when the first one took long. Where the one has to end before the other
- * can come (a named replica, HA replicas), its list is kept, and brought while the other serves
+ * can come (HA replicas), its list is kept, and brought while the other serves
  * already. Whatever fails costs warmth and nothing else. */
 #include "ctl/warm.h"
 #include <stdio.h>

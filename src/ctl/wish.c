@@ -121,13 +121,8 @@ static enum qr_status apply_replicas(const struct qr_database_wish *wish, const 
                                      struct qr_database_row *row, struct qr_err *err)
 {
     bool hyper = is_hyperscale(qr_str(slo->edition));
-    if (wish->ha_replicas > 1 && row->replica_of != 0)
-        return qr_fail(err, QR_UNSUPPORTED,
-                       "HA replicas of the named replica '%s' are not supported by this version.",
-                       row->name);
-    if (wish->ha_replicas > 0 &&
-        (!hyper || row->replica_of != 0 || wish->ha_replicas > QR_HA_REPLICAS_MAX + 1))
-        return qr_fail(err, QR_INVALID, "HA_REPLICAS is 0 to %d, of a primary in Hyperscale.",
+    if (wish->ha_replicas > 0 && (!hyper || wish->ha_replicas > QR_HA_REPLICAS_MAX + 1))
+        return qr_fail(err, QR_INVALID, "HA_REPLICAS is 0 to %d, of a database in Hyperscale.",
                        QR_HA_REPLICAS_MAX);
     if (wish->ha_replicas > 0)
         row->ha_replicas = wish->ha_replicas - 1;

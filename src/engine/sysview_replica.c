@@ -82,8 +82,8 @@ static enum qr_status replica_row(void *ctx, const struct qr_replica_info *r)
     return qri_sysrow(w->rows, guid(arena, r->id), qr_arena_str(arena, r->server_name),
                       qr_arena_str(arena, r->database_name), (int)r->is_local, (int)r->role,
                       qr_str(names[r->role]), (int)r->database_id,
-                      r->role == QR_REPLICA_NAMED ? guid(arena, r->parent_id)
-                                                  : (struct qr_str){NULL, 0});
+                      r->role == QR_REPLICA_HA ? guid(arena, r->parent_id)
+                                               : (struct qr_str){NULL, 0});
 }
 
 static enum qr_status hs_replicas(struct qri_sysrows *rows, struct qr_session *session)

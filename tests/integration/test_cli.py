@@ -193,8 +193,10 @@ class Commands(Cli):
         moment = self.quire("sql db show -n e")["earliestRestoreDate"]
         self.assertEqual(self.quire(f"sql db restore -n e --dest-name g --time {moment}")["name"], "g")
         replica = self.quire("sql db replica create -n e --partner-database r --secondary-type named "
-                             "--service-objective HS_Gen5_2 --ha-replicas 0")
-        self.assertEqual(replica["secondaryType"], "Named")
+                             "--service-objective HS_Gen5_2 --ha-replicas 1")
+        self.assertEqual((replica["secondaryType"], replica["highAvailabilityReplicaCount"]), ("Named", 1))
+        self.refused("sql db update -n r --ha-replicas 5", 1, "InvalidReadScaleUnits: ")
+        self.assertEqual(self.quire("sql db update -n r --ha-replicas 0")["highAvailabilityReplicaCount"], 0)
         self.assertEqual([link["partnerDatabase"] for link in
                           self.quire("sql db replica list-links -n e")], ["r"])
         self.refused("sql db delete -n r", 2, "--yes")

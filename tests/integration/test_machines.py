@@ -266,6 +266,8 @@ class Machines(unittest.TestCase):
             with connect_patiently(quired, "shop_reports") as replica:
                 self.assertEqual(replica.execute("SELECT b FROM t WHERE a = 1"), [("one",)])
             wait_for(lambda: sum(" ev=login " in line for line in node.log) > logins)
+            if ALL:
+                self.takes_turns_with_an_ha_replica(quired, master, node)
             # the service's gateway dies: the sessions that it relayed end, and the node goes on
             os.kill(quired.role_pid("gateway"), signal.SIGKILL)
             with connect_patiently(quired, "shop_reports") as replica:
@@ -275,6 +277,25 @@ class Machines(unittest.TestCase):
         server.running.discard(node.process)
         master.close()
         world.end(self)
+
+    def takes_turns_with_an_ha_replica(self, quired, master, node):
+        """It is on the service's machine, serves while the other one is away, and gives way to it."""
+        master.execute("ALTER DATABASE shop_reports MODIFY (HA_REPLICAS = 1)")
+        wait_log(quired, 'ev=ready name="hs-6-r1"')
+        node.end(signal.SIGKILL)
+        wait_log(quired, 'ev=primary_lost node="hs-6" next="hs-6-r1"')
+        with connect_patiently(quired, "shop_reports") as replica:
+            self.assertEqual(replica.execute("SELECT b FROM t WHERE a = 1"), [("one",)])
+        wait_log(quired, 'ev=promoted node="hs-6-r1"')
+        logins, starts = (sum(" ev=login " in line for line in node.log),
+                          sum('ev=ready name="hs-6-r1"' in line for line in quired.log))
+        node.start()
+        wait_log(quired, 'ev=promoted node="hs-6"')
+        with connect_patiently(quired, "shop_reports") as replica:
+            self.assertEqual(replica.execute("SELECT b FROM t WHERE a = 1"), [("one",)])
+        wait_for(lambda: sum(" ev=login " in line for line in node.log) > logins)
+        wait_for(lambda: sum('ev=ready name="hs-6-r1"' in line for line in list(quired.log)) > starts)
+        master.execute("ALTER DATABASE shop_reports MODIFY (HA_REPLICAS = 0)")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,9 @@ STATES = """SELECT is_local, is_primary_replica, synchronization_state_desc,
     ORDER BY is_primary_replica DESC"""
 LAST = """SELECT last_commit_lsn, CONVERT(varchar(30), last_commit_time, 126)
     FROM sys.dm_database_replica_states WHERE is_local = 1"""
+MEMBERS = """SELECT r.replica_role, r.replica_database_name, p.replica_role_desc
+    FROM sys.dm_hs_database_replicas(DB_ID()) r LEFT JOIN sys.dm_hs_database_replicas(DB_ID()) p
+    ON p.replica_id = r.parent_replica_id ORDER BY r.replica_role"""
 UPDATEABILITY = "SELECT DATABASEPROPERTYEX(DB_NAME(), 'Updateability')"
 
 
@@ -116,19 +119,60 @@ class Replicas(unittest.TestCase):
                 wait_for(lambda: master.execute("SELECT COUNT(*) FROM sys.dm_operation_status "
                                                 "WHERE state_desc <> 'COMPLETED'") == [(0,)])
                 master.execute("ALTER DATABASE r MODIFY (SERVICE_OBJECTIVE = 'HS_Gen5_8', RELOCATE = ON)")
-                wait_for(lambda: len(sizes()) == 3)
+                wait_for(lambda: master.execute("SELECT COUNT(*) FROM sys.dm_operation_status "
+                                                "WHERE state_desc <> 'COMPLETED'") == [(0,)])
                 with connect_patiently(quired, "r") as replica:
                     self.assertEqual(replica.execute("SELECT a FROM t"), [(1,)])
                     self.assertEqual(replica.execute(
                         "SELECT DATABASEPROPERTYEX('r', 'ServiceObjective')"), [("HS_Gen5_8",)])
                 self.assertEqual(sizes(), [(8, 24), (16, 48), (31, 93)])
-                error, = master.batch("ALTER DATABASE r MODIFY (HA_REPLICAS = 1)").errors
-                self.assertIn("HA replicas of the named replica", error.text)
                 drop(quired, "r")
                 primary.execute("INSERT t VALUES (2)")
                 self.assertEqual(primary.execute("SELECT COUNT(*) FROM t"), [(2,)])
                 self.assertEqual(primary.execute("SELECT service_objective FROM "
                                                  "sys.database_service_objectives"), [("HS_Gen5_2",)])
+            drop(quired, "h")
+
+    def test_a_named_replica_with_ha_replicas_is_served_when_its_node_dies(self):
+        with server.Server(announced=ANNOUNCED + ("session_lost",)) as quired, quired.connect() as master:
+            master.execute(CREATE.format("h"))
+            with quired.connect("h") as primary:
+                primary.execute("CREATE TABLE t (a int); INSERT t VALUES (1)")
+                master.execute("ALTER DATABASE h ADD SECONDARY ON SERVER server01 WITH "
+                               "(SECONDARY_TYPE = Named, DATABASE_NAME = [r], HA_REPLICAS = 1)")
+                wait_log(quired, 'ev=ready name="hs-6-r1"')
+                with quired.connect("r") as at, quired.connect("r", read_only=True) as beside:
+                    for reader, role in ((at, 3), (beside, 1)):
+                        self.assertEqual(reader.execute(UPDATEABILITY), [("READ_ONLY",)])
+                        wait_for(lambda: reader.execute("SELECT a FROM t") == [(1,)])
+                        self.assertEqual(reader.execute(
+                            "SELECT replica_role FROM sys.dm_hs_database_replicas(DB_ID()) WHERE is_local = 1"), [(role,)])
+                wait_for(lambda: primary.execute(MEMBERS) == [(0, "h", None), (1, "r", "Named replica"), (3, "r", None)])
+                wait_for(lambda: len(primary.execute(STATES)) == 3)
+                dead, lives = quired.role_pid("hs-6"), quired.role_pid("hs-6-r1")
+                os.kill(dead, signal.SIGSTOP)  # so that nobody takes its end for a rest
+                os.kill(dead, signal.SIGKILL)
+                wait_for(lambda: not runs(dead))
+                with connect_patiently(quired, "r") as replica:
+                    self.assertEqual(quired.role_pid("hs-6-r1"), lives)
+                    primary.execute("INSERT t VALUES (2)")
+                    wait_for(lambda: replica.execute("SELECT COUNT(*) FROM t") == [(2,)])
+                    self.assertEqual([e.number for e in replica.batch("INSERT t VALUES (3)").errors], [3906])
+                wait_log(quired, 'ev=primary_lost node="hs-6" next="hs-6-r1"')
+                # the one that died comes back as the HA replica, and takes over in its turn
+                wait_for(lambda: sum('ev=ready name="hs-6"' in line for line in list(quired.log)) == 2)
+                with quired.connect("r") as at:
+                    wait_for(lambda: primary.execute(MEMBERS) == [(0, "h", None), (1, "r", "Named replica"), (3, "r", None)])
+                    master.execute("ALTER DATABASE r MODIFY (SERVICE_OBJECTIVE = 'HS_Gen5_4', RELOCATE = ON)")
+                    wait_log(quired, 'ev=primary_yielded node="hs-6-r1"')
+                    self.assertEqual(at.execute("SELECT COUNT(*) FROM t"), [(2,)])  # its session has gone along
+                wait_for(lambda: master.execute("SELECT COUNT(*) FROM sys.dm_operation_status "
+                                                "WHERE state_desc <> 'COMPLETED'") == [(0,)])
+                master.execute("ALTER DATABASE r MODIFY (HA_REPLICAS = 0)")
+                wait_for(lambda: len(primary.execute(STATES)) == 2, 90)
+                with quired.connect("r", read_only=True) as replica:
+                    self.assertEqual(replica.execute("SELECT COUNT(*) FROM t"), [(2,)])
+            self.assertNotEqual(master.batch("ALTER DATABASE r MODIFY (HA_REPLICAS = 5)").errors, [])
             drop(quired, "h")
 
     def test_lag_is_visible_on_the_primary_and_on_replicas(self):

@@ -53,7 +53,8 @@ enum qr_control_method {
     QR_CONTROL_DROP,        /* name */
     QR_CONTROL_SET_RULE,    /* id, name, start, end */
     QR_CONTROL_DELETE_RULE, /* id, name */
-    QR_CONTROL_ADD_REPLICA, /* name of the primary, new_name on other_server, objective */
+    QR_CONTROL_ADD_REPLICA, /* name of the primary, new_name on other_server, objective,
+                               ha_replicas */
     QR_CONTROL_FAILOVER,    /* name: an HA replica takes over */
     QR_CONTROL_RETENTION,   /* name, id: for how many days it can be restored; diff_hours: between
                                differential backups; 0 keeps what is */
@@ -197,7 +198,8 @@ struct qr_move_state {
     uint64_t lsn;         /* both sides are the same up to here */
 };
 
-/* What a node that starts has to be. */
+/* What a node that starts has to be; of a named replica's members one is the named replica, the
+ * others are HA replicas. A geo-secondary is a NAMED_REPLICA, too: it is read. */
 enum qr_duty { QR_DUTY_PRIMARY, QR_DUTY_HA_REPLICA, QR_DUTY_NAMED_REPLICA, QR_DUTY_COUNT };
 
 enum {

@@ -226,7 +226,7 @@ struct qr_operation_seen {
 enum qr_replica_role { QR_REPLICA_PRIMARY, QR_REPLICA_HA, QR_REPLICA_GEO, QR_REPLICA_NAMED };
 
 struct qr_replica_info {
-    uint8_t id[16], parent_id[16]; /* parent_id: of a named one */
+    uint8_t id[16], parent_id[16]; /* parent_id: of an HA replica */
     uint8_t group_id[16];          /* the same for all of one primary */
     enum qr_replica_role role;
     bool is_local;
