@@ -9,7 +9,12 @@
 #include "env/thread.h"
 #include "base/banned.h"
 
-enum { SHORT_WORKERS = 2, OPERATION_WORKERS = 8, WORKER_STACK_BYTES = 1 << 20 };
+enum {
+    SHORT_WORKERS = 2,
+    OPERATION_WORKERS = 8,
+    WORKER_STACK_BYTES = 1 << 20,
+    REIGN_STACK_BYTES = 1 << 20
+};
 static const int64_t SECOND_NS = 1000000000, REPEAT_NS = 20000000,
                      DRAIN_NS = INT64_C(120) * 1000000000,
                      STORAGE_WAIT_NS = INT64_C(20) * 1000000000;
@@ -288,8 +293,9 @@ static enum qr_status open_control(struct qr_control *control, struct qr_err *er
                      &control->operation_listener, err));
     if (machines != NULL)
         QR_TRY(qri_machines_listen(control, err));
-    QR_TRY(qr_thread_start("qr-reign", 0, qri_reign_main, control, &control->reign_thread, err));
-    control->reign_thread_runs = true;
+    for (size_t *n = &control->reign_thread_count; *n < QRI_REIGN_WORKERS; *n += 1)
+        QR_TRY(qr_thread_start("qr-reign", REIGN_STACK_BYTES, qri_reign_main, control,
+                               &control->reign_threads[*n], err));
     return QR_OK;
 }
 
@@ -354,8 +360,8 @@ void qr_control_free(struct qr_control *control)
     qr_rpc_listener_free(control->machine_operation_listener);
     control->leaves = false;
     qri_ops_refuse(control); /* they have heard it with the listener's end */
-    if (control->reign_thread_runs)
-        pthread_join(control->reign_thread, NULL);
+    for (size_t i = 0; i < control->reign_thread_count; i++)
+        pthread_join(control->reign_threads[i], NULL);
     for (struct qri_member *member = control->members; member != NULL; member = member->next) {
         qr_rpc_client_free(member->client);
         qr_rpc_client_free(member->away_client);

@@ -8,7 +8,7 @@
 #include "rpc/socket.h"
 #include "store/hyper_branch.h"
 
-enum { QRI_PARKED_MAX = 16384, QRI_PATH_BYTES = 128, QRI_OP_WORKERS = 8 };
+enum { QRI_PARKED_MAX = 16384, QRI_PATH_BYTES = 128, QRI_OP_WORKERS = 8, QRI_REIGN_WORKERS = 8 };
 
 /* Whether a process answers (watch.c). A call's end must not wait for mu: who has that may wait for
  * the loop. */
@@ -52,6 +52,7 @@ struct qri_reign {
     uint32_t database_id;
     enum qri_reign_state state;
     char primary[QR_NODE_NAME_BYTES];
+    bool is_busy;                  /* a thread carries it out */
     bool held_back;                /* it moves: routes wait, and nothing is started for them */
     bool yields;                   /* the primary is ended so that another takes over */
     char heir[QR_NODE_NAME_BYTES]; /* the one that should, "" any */
@@ -140,8 +141,8 @@ struct qr_control {
     _Atomic bool stopping;
     _Atomic bool leaves; /* another program goes on: who asks asks again */
     struct qri_ops ops;
-    pthread_t reign_thread;
-    bool reign_thread_runs;
+    pthread_t reign_threads[QRI_REIGN_WORKERS];
+    size_t reign_thread_count;
     pthread_mutex_t rules_mu; /* one change of firewall rules at a time; before mu */
     pthread_mutex_t mu;       /* guards everything below */
     pthread_cond_t changed;   /* a member, the gateway's version, stopping */

@@ -441,12 +441,13 @@ enum qr_status qri_reign_wait(struct qr_control *control, const struct qr_databa
     return status;
 }
 
-/* ---- the thread that carries it out ---- */
+/* ---- the threads that carry it out: several, because who takes over may wait for its storage, or
+ * for its own process, and those of a machine that is gone are many ---- */
 
 static struct qri_reign *find_work(struct qr_control *control) /* held */
 {
     struct qri_reign *reign = control->reigns;
-    while (reign != NULL && reign->state == QRI_REIGN_STEADY)
+    while (reign != NULL && (reign->state == QRI_REIGN_STEADY || reign->is_busy))
         reign = reign->next;
     return reign;
 }
@@ -484,6 +485,8 @@ static void carry_out(struct qr_control *control, const struct qri_reign *seen)
         reign != NULL && reign->state == seen->state && strcmp(reign->primary, seen->primary) == 0;
     if (same && done)
         reign->state = QRI_REIGN_STEADY;
+    if (reign != NULL)
+        reign->is_busy = false;
     qri_control_look_at_parked(control);
     pthread_cond_broadcast(&control->changed);
     pthread_mutex_unlock(&control->mu);
@@ -500,11 +503,12 @@ void *qri_reign_main(void *arg)
     while (!control->stopping) {
         if (qri_machines_move(control))
             continue;
-        const struct qri_reign *reign = find_work(control);
+        struct qri_reign *reign = find_work(control);
         if (reign == NULL) {
             (void)qr_cond_wait(&control->changed, &control->mu, -1);
             continue;
         }
+        reign->is_busy = true;
         struct qri_reign seen = *reign;
         pthread_mutex_unlock(&control->mu);
         carry_out(control, &seen);

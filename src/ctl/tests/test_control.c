@@ -383,6 +383,43 @@ static void test_a_ready_replica_takes_over_when_the_primary_is_gone(void **stat
     qr_rpc_listener_free(replica);
 }
 
+/* Two that have lost their primaries, and nobody answers yet: both are asked. */
+static void test_takeovers_do_not_wait_for_each_other(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row row;
+    struct qr_database_wish wish = {.edition = qr_str("Hyperscale"), .ha_replicas = 2};
+    struct qr_rpc_listener *replicas[2] = {NULL};
+    f->keep_method = QR_NODE_PROMOTE;
+    for (uint32_t i = 0; i < 2; i++) {
+        char address[160], name[2][QR_NODE_NAME_BYTES];
+        snprintf(name[0], sizeof name[0], "hs-%u", 5 + i);
+        snprintf(name[1], sizeof name[1], "hs-%u-r1", 5 + i);
+        snprintf(address, sizeof address, "unix:%s/%s.node", f->run, name[1]);
+        assert_int_equal(
+            qr_registry_add_database(f->registry, 0, qr_str(name[0]), &wish, &row, NULL), QR_OK);
+        assert_int_equal(qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, NULL),
+                         QR_OK);
+        struct qr_rpc_listen_options listen = {.address = address, .serve = serve_node, .ctx = f};
+        assert_int_equal(qr_rpc_listen(f->loop, &listen, &replicas[i], NULL), QR_OK);
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(make_ready(f, QR_ROLE_COMPUTE, name[k]), QR_OK);
+    }
+    qr_control_exited(f->control, "hs-5", true);
+    qr_control_exited(f->control, "hs-6", true);
+    pthread_mutex_lock(&f->mu);
+    int64_t until =
+        qr_env_mono_ns(qr_env_real()) + INT64_C(5000000000); /* before one is given up */
+    while (f->kept_count < 2 && qr_env_mono_ns(qr_env_real()) < until)
+        (void)qr_cond_wait(&f->changed, &f->mu, INT64_C(100000000));
+    assert_int_equal(f->kept_count, 2);
+    for (int i = 0; i < 2; i++)
+        qr_rpc_answer(f->kept[i], NULL, 0);
+    pthread_mutex_unlock(&f->mu);
+    for (int i = 0; i < 2; i++)
+        qr_rpc_listener_free(replicas[i]);
+}
+
 static void test_without_a_ready_replica_the_primary_comes_back(void **state)
 {
     struct fixture *f = *state;
@@ -432,6 +469,7 @@ int main(void)
         T(test_a_route_waits_until_its_node_is_ready),
         T(test_a_database_that_is_not_there_has_no_route),
         T(test_a_ready_replica_takes_over_when_the_primary_is_gone),
+        T(test_takeovers_do_not_wait_for_each_other),
         T(test_without_a_ready_replica_the_primary_comes_back),
         T(test_a_named_replica_is_a_row_that_follows_its_primary),
         T(test_a_route_that_will_not_come_is_40613),
