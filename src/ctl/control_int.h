@@ -162,7 +162,7 @@ struct qr_control {
     struct qri_autoscaler *autoscaler;
     pthread_mutex_t geo_mu;             /* one link at a time is looked at or changed; before mu */
     struct qri_geo_seen *geo_seen;      /* what nodes said of links; guarded by mu */
-    int64_t retain_at_ns;               /* the retention thread's */
+    int64_t retain_at_ns;               /* the retention thread's: the next look at all */
     struct qri_vault_wait *vault_waits; /* the vault thread's */
     _Atomic bool vault_makes;           /* a row of it is PURGING, but is just being made */
 };
@@ -472,6 +472,10 @@ QR_NODISCARD enum qr_status qri_copy_branch(struct qr_control *control,
 struct qr_hyper_services qri_hyper_services(struct qr_control *control);
 
 /* ---- retention.c ---- */
+/* The key of the metadata under which its thread notes when it has looked at all that is kept: ns
+ * since 1970, decimal. */
+#define QRI_RETAINED_KEY "retained"
+enum { QRI_RETAINED_BYTES = 24 };
 int64_t qri_retention_ns(const struct qr_database_row *row);
 int64_t qri_made_wall_ns(const struct qr_database_row *row); /* 0: not known */
 QR_NODISCARD enum qr_status qri_control_set_retention(struct qr_control *control,

@@ -1,9 +1,12 @@
 /* retention.c - see control_int.h: what nobody can restore any more goes, bit by bit, on a thread
  * of its own. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "control_int.h"
+#include "ctl/meta.h"
 #include "ctl/place.h"
+#include "registry_int.h"
 #include "store/hyper_branch.h"
 #include "base/banned.h"
 
@@ -206,6 +209,41 @@ static void look_at(struct qr_control *control, const struct qr_database_row *ro
                QR_F("reason", &err.text[0]));
 }
 
+/* When it was last looked at what could go, kept so that a service that is often started anew does
+ * look. 0: not known. */
+static int64_t last_retained(struct qr_control *control)
+{
+    struct qr_buf value;
+    int64_t wall_ns = 0;
+    qr_buf_init(&value, QRI_RETAINED_BYTES);
+    if (qr_meta_get(qri_registry_meta(control->options.registry), qr_str(QRI_RETAINED_KEY), &value,
+                    NULL, NULL) == QR_OK)
+        wall_ns = strtoll(qr_buf_cstr(&value), NULL, 10);
+    qr_buf_done(&value);
+    return wall_ns;
+}
+
+static void note_retained(struct qr_control *control)
+{
+    char text[QRI_RETAINED_BYTES];
+    bool applied;
+    snprintf(text, sizeof text, "%lld", (long long)qr_env_wall_ns(control->options.env));
+    struct qr_meta_op op = {.key = qr_str(QRI_RETAINED_KEY), .value = qr_str(text)};
+    (void)!qr_meta_txn(qri_registry_meta(control->options.registry), NULL, 0, &op, 1, &applied,
+                       NULL, NULL); /* else the next start looks earlier than it had to */
+}
+
+/* Until the next look at all of it; a clock that was put back leads to one. */
+static int64_t retain_after(struct qr_control *control)
+{
+    int64_t last = last_retained(control), now = qr_env_wall_ns(control->options.env);
+    if (last == 0) {
+        note_retained(control);
+        return RETAIN_NS;
+    }
+    return last <= now && now - last < RETAIN_NS ? RETAIN_NS - (now - last) : 0;
+}
+
 static void look(struct qr_control *control)
 {
     struct qr_env *env = control->options.env;
@@ -214,13 +252,15 @@ static void look(struct qr_control *control)
     for (size_t i = 0;
          !control->stopping && qr_registry_database_at(control->options.registry, i, &row); i++)
         look_at(control, &row, retains);
-    if (retains)
-        control->retain_at_ns = qr_env_mono_ns(env) + RETAIN_NS;
+    if (!retains || control->stopping)
+        return;
+    control->retain_at_ns = qr_env_mono_ns(env) + RETAIN_NS;
+    note_retained(control);
 }
 
 enum qr_status qri_retention_start(struct qr_control *control, struct qr_err *err)
 {
-    control->retain_at_ns = qr_env_mono_ns(control->options.env) + RETAIN_NS;
+    control->retain_at_ns = qr_env_mono_ns(control->options.env) + retain_after(control);
     return qri_rounds_start(&control->retention, control, "qr-retention", LOOK_NS, look, err);
 }
 

@@ -268,6 +268,41 @@ static void test_what_a_crash_leaves_of_one_goes_and_it_is_made_again(void **sta
     assert_int_equal(count_calls(f, QR_NODE_FORGET), 1);
 }
 
+static int64_t retained_ns(struct fixture *f)
+{
+    struct qr_buf value;
+    qr_buf_init(&value, QRI_RETAINED_BYTES);
+    assert_int_equal(qr_meta_get(f->meta, qr_str(QRI_RETAINED_KEY), &value, NULL, NULL), QR_OK);
+    int64_t wall_ns = strtoll(qr_buf_cstr(&value), NULL, 10);
+    qr_buf_done(&value);
+    return wall_ns;
+}
+
+static void restart_after(struct fixture *f, int64_t s)
+{
+    atomic_fetch_add(&moved_ns, s * INT64_C(1000000000));
+    close_control(f);
+    f->control = NULL;
+    assert_int_equal(open_control(f), QR_OK);
+    assert_int_equal(qri_retention_start(f->control, NULL), QR_OK);
+}
+
+static void test_retention_has_its_turn_in_a_service_that_is_often_restarted(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(qri_retention_start(f->control, NULL), QR_OK);
+    assert_int_equal(retained_ns(f), start_ns);
+    restart_after(f, 400); /* of the 600 */
+    qr_env_sleep_ns(qr_env_real(), 4 * ROUND_NS);
+    assert_int_equal(retained_ns(f), start_ns);
+    restart_after(f, 300);
+    int64_t until = qr_env_mono_ns(qr_env_real()) + TIME_NS;
+    while (retained_ns(f) != start_ns + atomic_load(&moved_ns)) {
+        assert_true(qr_env_mono_ns(qr_env_real()) < until);
+        qr_env_sleep_ns(qr_env_real(), ROUND_NS / 10);
+    }
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup_moved, teardown_moved)
 int main(void)
 {
@@ -278,6 +313,7 @@ int main(void)
         T(test_one_is_restored_and_cannot_go_meanwhile),
         T(test_one_that_failed_leaves_nothing_and_is_tried_again_later),
         T(test_a_drop_waits_for_the_backup_that_is_made),
+        T(test_retention_has_its_turn_in_a_service_that_is_often_restarted),
         T(test_what_a_crash_leaves_of_one_goes_and_it_is_made_again),
     };
     return cmocka_run_group_tests_name("ctl/vault", tests, NULL, NULL);
