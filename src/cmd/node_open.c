@@ -20,7 +20,7 @@ enum { OPEN_MAX = 1024, OPEN_MIN = 16, IDLE_MAX = 512, UNUSED_MAX = 64 };
 enum { OPEN_FILES = 8 /* of one in use */, SPARE_FILES = 512, TRIM_COUNT = 32 };
 static const uint64_t OPEN_BYTES = UINT64_C(1) << 20;
 static const int64_t LOOK_NS = INT64_C(1) * 1000000000, ROOM_NS = INT64_C(2) * 1000000000;
-static const int64_t UNUSED_NS = INT64_C(10) * 1000000000, IDLE_NS = INT64_C(300) * 1000000000;
+static const int64_t UNUSED_NS = INT64_C(10) * 1000000000, IDLE_NS = QR_NODE_IDLE_NS;
 
 /* ---- rings ---- */
 

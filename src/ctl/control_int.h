@@ -45,7 +45,7 @@ struct qri_member {
 enum qri_reign_state {
     QRI_REIGN_STEADY,
     QRI_REIGN_VACANT, /* `primary` has yet to take over */
-    QRI_REIGN_RESTED, /* the primary has nothing to do: the replicas have to end */
+    QRI_REIGN_RESTED, /* the primary has nothing to do: the replicas end when they have neither */
 };
 struct qri_reign {
     struct qri_reign *next;
@@ -53,6 +53,7 @@ struct qri_reign {
     enum qri_reign_state state;
     char primary[QR_NODE_NAME_BYTES];
     bool is_busy;                  /* a thread carries it out */
+    int64_t again_ns;              /* and does not try again before */
     bool held_back;                /* it moves: routes wait, and nothing is started for them */
     bool yields;                   /* the primary is ended so that another takes over */
     char heir[QR_NODE_NAME_BYTES]; /* the one that should, "" any */

@@ -19,7 +19,7 @@
 #include "base/banned.h"
 
 static const int64_t PROMOTE_NS = INT64_C(10) * 1000000000, PAUSE_NS = 10000000,
-                     LOOK_NS = 100000000;
+                     LOOK_NS = 100000000, REST_LOOK_NS = 1000000000;
 
 /* The name of a member, by its database's id. */
 static void member_name(struct qr_control *control, uint32_t id, uint32_t member,
@@ -205,6 +205,7 @@ void qri_reign_exited(struct qr_control *control, const char *name, bool returns
     reign->heir[0] = '\0';
     /* what has copies does not rest: who ends its primary ends the others, too */
     bool rests = !returns && !qr_place_has_copy(name);
+    reign->again_ns = 0;
     reign->state = replaced ? QRI_REIGN_VACANT : rests ? QRI_REIGN_RESTED : QRI_REIGN_STEADY;
     if (!replaced)
         memcpy(reign->primary, primary, sizeof reign->primary);
@@ -444,12 +445,21 @@ enum qr_status qri_reign_wait(struct qr_control *control, const struct qr_databa
 /* ---- the threads that carry it out: several, because who takes over may wait for its storage, or
  * for its own process, and those of a machine that is gone are many ---- */
 
-static struct qri_reign *find_work(struct qr_control *control) /* held */
+/* NULL: none yet; *ret_wait_ns is when to look again, -1 when something changes. */
+static struct qri_reign *find_work(struct qr_control *control, int64_t *ret_wait_ns) /* held */
 {
-    struct qri_reign *reign = control->reigns;
-    while (reign != NULL && (reign->state == QRI_REIGN_STEADY || reign->is_busy))
-        reign = reign->next;
-    return reign;
+    int64_t now = qr_env_mono_ns(control->options.env);
+    *ret_wait_ns = -1;
+    for (struct qri_reign *reign = control->reigns; reign != NULL; reign = reign->next) {
+        if (reign->state == QRI_REIGN_STEADY || reign->is_busy)
+            continue;
+        int64_t left = reign->again_ns - now;
+        if (left <= 0)
+            return reign;
+        if (*ret_wait_ns < 0 || left < *ret_wait_ns)
+            *ret_wait_ns = left;
+    }
+    return NULL;
 }
 
 /* Asks the primary to be to take over. */
@@ -468,15 +478,46 @@ static bool promote(struct qr_control *control, const struct qr_database_row *ro
     return status == QR_OK;
 }
 
+/* The primary has ended because nobody used it. A replica ends when the same is true of it: readers
+ * need no primary. True: none is left, or the primary is back. */
+static bool rest(struct qr_control *control, const struct qr_database_row *row, const char *primary)
+{
+    const struct qr_control_host *host = &control->options.host;
+    char name[QR_NODE_NAME_BYTES];
+    bool any = false;
+    for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
+        struct qr_rest_state state = {.rests = true};
+        struct qr_rpc_peer *peer = NULL;
+        qr_place_member(row, i, name);
+        pthread_mutex_lock(&control->mu);
+        bool ready = qri_control_ready(control, name);
+        bool back = qri_control_ready(control, primary);
+        pthread_mutex_unlock(&control->mu);
+        if (back)
+            return true;
+        if (strcmp(name, primary) == 0 || host->pid(host->ctx, name) == 0)
+            continue;
+        /* who does not answer is watched */
+        if (ready && (qri_control_node(control, name, &peer, NULL) != QR_OK ||
+                      qr_node_rest(peer, row, QR_NODE_IDLE_NS, PROMOTE_NS, &state, NULL) != QR_OK ||
+                      !state.rests))
+            any = true;
+        else
+            host->end(host->ctx, name);
+    }
+    return !any;
+}
+
 static void carry_out(struct qr_control *control, const struct qri_reign *seen)
 {
     struct qr_database_row row;
     uint32_t id = seen->database_id;
+    int64_t pause_ns = seen->state == QRI_REIGN_RESTED ? REST_LOOK_NS : PAUSE_NS;
     bool done = true;
     if (qr_registry_find_id(control->options.registry, id, &row) != QR_OK)
         done = true; /* dropped since; its reign is forgotten then */
     else if (seen->state == QRI_REIGN_RESTED)
-        qri_reign_end(control, id, false);
+        done = rest(control, &row, seen->primary);
     else
         done = promote(control, &row, seen->primary);
     pthread_mutex_lock(&control->mu);
@@ -487,12 +528,12 @@ static void carry_out(struct qr_control *control, const struct qri_reign *seen)
         reign->state = QRI_REIGN_STEADY;
     if (reign != NULL)
         reign->is_busy = false;
+    if (same && !done)
+        reign->again_ns = qr_env_mono_ns(control->options.env) + pause_ns;
     qri_control_look_at_parked(control);
     pthread_cond_broadcast(&control->changed);
     pthread_mutex_unlock(&control->mu);
-    if (!done)
-        qr_env_sleep_ns(control->options.env, PAUSE_NS);
-    else if (seen->state == QRI_REIGN_VACANT)
+    if (done && seen->state == QRI_REIGN_VACANT)
         qri_reign_want(control, id);
 }
 
@@ -503,9 +544,10 @@ void *qri_reign_main(void *arg)
     while (!control->stopping) {
         if (qri_machines_move(control))
             continue;
-        struct qri_reign *reign = find_work(control);
+        int64_t wait_ns;
+        struct qri_reign *reign = find_work(control, &wait_ns);
         if (reign == NULL) {
-            (void)qr_cond_wait(&control->changed, &control->mu, -1);
+            (void)qr_cond_wait(&control->changed, &control->mu, wait_ns);
             continue;
         }
         reign->is_busy = true;

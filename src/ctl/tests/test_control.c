@@ -383,6 +383,39 @@ static void test_a_ready_replica_takes_over_when_the_primary_is_gone(void **stat
     qr_rpc_listener_free(replica);
 }
 
+static void test_a_replica_that_is_read_outlives_the_rest_of_its_primary(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row row;
+    struct qr_database_wish wish = {.edition = qr_str("Hyperscale"), .ha_replicas = 2};
+    struct qr_rpc_listener *replica = NULL;
+    char address[128];
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("h"), &wish, &row, NULL),
+                     QR_OK);
+    assert_int_equal(qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, NULL), QR_OK);
+    snprintf(address, sizeof address, "unix:%s/hs-5-r1.node", f->run);
+    struct qr_rpc_listen_options listen = {.address = address, .serve = serve_node, .ctx = f};
+    assert_int_equal(qr_rpc_listen(f->loop, &listen, &replica, NULL), QR_OK);
+    assert_int_equal(make_ready(f, QR_ROLE_COMPUTE, "hs-5"), QR_OK);
+    assert_int_equal(make_ready(f, QR_ROLE_COMPUTE, "hs-5-r1"), QR_OK);
+    f->ends = "hs-5-r1";
+    f->rest.rests = false;
+    qr_control_exited(f->control, "hs-5", false);
+    pthread_mutex_lock(&f->mu);
+    while (f->rest_count < 2) /* again and again */
+        assert_int_equal(qr_cond_wait(&f->changed, &f->mu, TIME_NS), 0);
+    assert_false(f->has_ended);
+    f->rest.rests = true;
+    pthread_mutex_unlock(&f->mu);
+    expect_route(f, true, "/hs-5-r1.tds");
+    int64_t until = qr_env_mono_ns(qr_env_real()) + TIME_NS;
+    while (pid_of(f, "hs-5-r1") != 0) {
+        assert_true(qr_env_mono_ns(qr_env_real()) < until);
+        qr_env_sleep_ns(qr_env_real(), 5000000);
+    }
+    qr_rpc_listener_free(replica);
+}
+
 /* Two that have lost their primaries, and nobody answers yet: both are asked. */
 static void test_takeovers_do_not_wait_for_each_other(void **state)
 {
@@ -469,6 +502,7 @@ int main(void)
         T(test_a_route_waits_until_its_node_is_ready),
         T(test_a_database_that_is_not_there_has_no_route),
         T(test_a_ready_replica_takes_over_when_the_primary_is_gone),
+        T(test_a_replica_that_is_read_outlives_the_rest_of_its_primary),
         T(test_takeovers_do_not_wait_for_each_other),
         T(test_without_a_ready_replica_the_primary_comes_back),
         T(test_a_named_replica_is_a_row_that_follows_its_primary),

@@ -122,7 +122,7 @@ enum qr_control_method {
     QR_NODE_FOLLOW,  /* a primary's row, that of a geo-secondary, u8 enum qr_follow_wish; answer:
                         struct qr_follow_state */
     QR_NODE_REST,    /* u64 ns: if nobody has been in it for so long it is closed, and until RELEASE
-                        who    comes is told to look for another node; answer: struct qr_rest_state */
+                        who comes is told to look for another node; answer: struct qr_rest_state */
     QR_NODE_USED,    /* a row, u64 wall_ns; answer: points behind that time (ctl/autoscale.h) */
     QR_NODE_DRAIN,   /* its sessions go back to the gateway; QR_BUSY: some could not, or it is
                         the primary still */
@@ -201,6 +201,9 @@ struct qr_move_state {
 /* What a node that starts has to be; of a named replica's members one is the named replica, the
  * others are HA replicas. A geo-secondary is a NAMED_REPLICA, too: it is read. */
 enum qr_duty { QR_DUTY_PRIMARY, QR_DUTY_HA_REPLICA, QR_DUTY_NAMED_REPLICA, QR_DUTY_COUNT };
+
+/* A node closes a database that nobody has used for so long. */
+#define QR_NODE_IDLE_NS (INT64_C(300) * 1000000000)
 
 enum {
     QR_CONTROL_TEXT_BYTES_MAX = 1024,
