@@ -56,8 +56,10 @@ static enum qr_status attach(void *ctx, const struct qr_database_row *row)
         struct qr_slice_id id = {.timeline = timeline, .no = no};
         enum qr_status status = qr_pagesvc_attach(p->svc, &id, &err);
         p->attached += status == QR_OK;
-        if (status == QR_OK || (status == QR_NOT_FOUND && row->state != QR_DATABASE_ONLINE))
-            continue; /* not made yet, or gone already */
+        bool is_made = row->state == QR_DATABASE_ONLINE || row->state == QR_DATABASE_DROPPED ||
+                       row->state == QR_DATABASE_KEPT; /* else not yet, or gone already */
+        if (status == QR_OK || (status == QR_NOT_FOUND && !is_made))
+            continue;
         p->not_attached += 1;
         QR_TRY(note_missing(p, &id));
         QR_LOG(&p->role->log, QR_ERROR, "slice_not_attached", QR_F("db", &row->name[0]),

@@ -164,6 +164,7 @@ struct qr_control {
     pthread_mutex_t geo_mu;             /* one link at a time is looked at or changed; before mu */
     struct qri_geo_seen *geo_seen;      /* what nodes said of links; guarded by mu */
     int64_t retain_at_ns;               /* the retention thread's: the next look at all */
+    int64_t check_at_ns;                /* its, too: for backups of what is deleted */
     struct qri_vault_wait *vault_waits; /* the vault thread's */
     _Atomic bool vault_makes;           /* a row of it is PURGING, but is just being made */
 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "control_int.h"
+#include "ctl/backups.h"
 #include "ctl/meta.h"
 #include "ctl/place.h"
 #include "registry_int.h"
@@ -11,7 +12,7 @@
 #include "base/banned.h"
 
 static const int64_t LOOK_NS = INT64_C(5) * 1000000000, RETAIN_NS = INT64_C(600) * 1000000000,
-                     DAY_NS = INT64_C(86400) * 1000000000;
+                     DAY_NS = INT64_C(86400) * 1000000000, BACKUPS_NS = INT64_C(60) * 1000000000;
 
 int64_t qri_retention_ns(const struct qr_database_row *row)
 {
@@ -175,6 +176,25 @@ static enum qr_status clean(struct qr_control *control, const struct qr_database
     return qr_registry_set_cleaned(control->options.registry, row->id, err);
 }
 
+/* Nobody looks at what is deleted or kept for long until it is to be restored, which is late. */
+static void look_for_backups(struct qr_control *control, const struct qr_database_row *row)
+{
+    struct qr_rpc_peer *peer = NULL;
+    struct qr_buf reply;
+    struct qr_err err = {0};
+    if (qr_database_is_hyper(row) ||
+        (row->state != QR_DATABASE_DROPPED && row->state != QR_DATABASE_KEPT))
+        return;
+    qr_buf_init(&reply, QR_CONTROL_ANSWER_BYTES_MAX);
+    enum qr_status status = qri_control_node(control, QR_NODE_SHARED, &peer, &err);
+    if (status == QR_OK)
+        status = qr_node_backups(peer, row, false, BACKUPS_NS, &reply, &err);
+    if (status == QR_OK && reply.len == 0)
+        QR_LOG(&control->options.log, QR_WARN, "backups_missing", QR_F("db", &row->name[0]),
+               QR_F("timeline", &row->timeline[0]));
+    qr_buf_done(&reply);
+}
+
 static void look_at(struct qr_control *control, const struct qr_database_row *row, bool retains)
 {
     struct qr_registry *registry = control->options.registry;
@@ -249,6 +269,13 @@ static void look(struct qr_control *control)
     struct qr_env *env = control->options.env;
     struct qr_database_row row;
     bool retains = qr_env_mono_ns(env) >= control->retain_at_ns;
+    bool checks = qr_env_mono_ns(env) >= control->check_at_ns; /* at first, then once a day */
+    for (size_t i = 0; checks && !control->stopping &&
+                       qr_registry_database_at(control->options.registry, i, &row);
+         i++)
+        look_for_backups(control, &row);
+    if (checks)
+        control->check_at_ns = qr_env_mono_ns(env) + DAY_NS;
     for (size_t i = 0;
          !control->stopping && qr_registry_database_at(control->options.registry, i, &row); i++)
         look_at(control, &row, retains);

@@ -223,6 +223,11 @@ static void look_at_pages(struct qri_run *run, struct qr_blob *blob, const char 
         if (qri_wanted(run, &timeline))
             look_at_slice(run, blob, url, &o, object, &timeline);
     }
+    char told[QRI_NAME_MAX] = "";
+    if (good && run->task == QRI_VERIFY)
+        qri_check_slices(run, blob, url, &o.by_name);
+    for (size_t i = 0; i < o.count && good && run->task == QRI_VERIFY; i++)
+        qri_look_for_manifest(run, url, o.list[i].name, &o.by_name, told);
     /* A crash leaves them; attaching the slice removes them. */
     for (size_t i = 0; i < o.count && good && !run->has_timeline; i++) {
         if (o.list[i].named || run->task != QRI_INSPECT)
@@ -253,6 +258,7 @@ static void end_chain(struct qri_run *run, const struct chain *c)
         return;
     known->objects_first = c->first_lsn;
     known->objects_end = c->end_lsn;
+    known->store_no = run->store_no;
     if (!c->broken && c->end_lsn < known->row.state.destaged_lsn)
         qri_damage(run, "long-term log", "it ends at LSN %" PRIu64 ", %" PRIu64 " was destaged",
                    c->end_lsn, known->row.state.destaged_lsn);
@@ -370,6 +376,7 @@ static void look_at_log(struct qri_run *run, struct qr_blob *blob, const char *u
 
 void qri_look_at_blob(struct qri_run *run, struct qr_blob *blob, const char *url)
 {
+    run->store_no++;
     if (run->task != QRI_DUMP) /* old log is dumped first */
         qri_look_at_landing(run, blob, url);
     qri_where(run, "%s", url);
@@ -379,4 +386,6 @@ void qri_look_at_blob(struct qri_run *run, struct qr_blob *blob, const char *url
         look_at_pages(run, blob, url);
     else
         qri_look_at_landing(run, blob, url);
+    if (run->task == QRI_VERIFY && !run->has_timeline)
+        qri_look_at_backups(run, blob, url);
 }

@@ -50,6 +50,7 @@ enum qri_task { QRI_INSPECT, QRI_VERIFY, QRI_DUMP };
 struct qri_known {
     struct qr_timelines_row row;
     uint64_t objects_first, objects_end; /* of long-term log; 0: none */
+    uint32_t store_no;                   /* of the blob store that has it; 0: none */
 };
 
 struct qri_run {
@@ -67,6 +68,7 @@ struct qri_run {
     uint64_t damage_count, checked_count;
     bool failed, found;
     char where[QRI_WHERE_MAX]; /* what is being looked at */
+    uint32_t store_no;         /* of the blob store that is looked at, from 1 */
     struct qr_map known;       /* timeline -> struct qri_known; filled from journals */
     struct qri_dump *dump;
 };
@@ -104,6 +106,18 @@ void qri_look_at_blob(struct qri_run *run, struct qr_blob *blob, const char *url
 void qri_look_at_log_object(struct qri_run *run, const uint8_t *bytes, size_t count);
 void qri_look_at_manifest(struct qri_run *run, const uint8_t *bytes, size_t count);
 void qri_look_at_layer(struct qri_run *run, struct qr_file *file, const struct qr_layer_info *want);
+
+/* --- roots.c: manifests that are not there --- */
+enum { QRI_NAME_MAX = 1024 };
+/* Of the slice that this object is a layer of; `last` is the folder that was told, at first "". */
+void qri_look_for_manifest(struct qri_run *run, const char *url, const char *name,
+                           const struct qr_map *by_name, char last[QRI_NAME_MAX]);
+/* Of the first slice of every timeline that has had a primary and has its key or log in this
+ * store; before the other. */
+void qri_check_slices(struct qri_run *run, struct qr_blob *blob, const char *url,
+                      const struct qr_map *by_name);
+/* Of all chains of backups. */
+void qri_look_at_backups(struct qri_run *run, struct qr_blob *blob, const char *url);
 
 const char *qri_compression_name(uint8_t id);
 

@@ -135,6 +135,39 @@ class Tools(unittest.TestCase):
                 file.write(was)
         self.assert_whole()
 
+    def test_a_manifest_that_is_not_there_is_told_although_nobody_needs_it(self):
+        """Of deleted databases that can be restored: the log says it at the start, verify says it offline."""
+        for name in ("hyper", "small"):
+            with self.quired.connect() as master:
+                deadline = time.monotonic() + PATIENCE
+                while master.batch(f"DROP DATABASE {name}").errors and time.monotonic() < deadline:
+                    time.sleep(0.05)
+        self.quired.restart()  # layers are written
+        self.quired.stop()
+        self.assert_whole()
+        blob = os.path.join(self.quired.data_dir, "blob")
+        pages = glob.glob(os.path.join(blob, "pages", "*", "0", "manifest*"))
+        chains = glob.glob(os.path.join(blob, "backups", "*", "chains", "*"))
+        self.assertEqual(len(pages), 2)
+        self.assertEqual(len(chains), 1)
+        for paths, event, words in (
+                (pages, "slice_not_attached", "there is log of its timeline, and neither it nor its copy"),
+                (chains, "backups_missing", None)):
+            for path in paths:
+                os.rename(path, path + ".away")
+            code, out, _ = storage("verify", self.quired.data_dir)
+            self.assertEqual(words in out and code == 1 if words else code == 0, True, out)  # of a full backup alone nobody knows
+            self.quired.announced.add(event)
+            self.quired.start()
+            deadline = time.monotonic() + PATIENCE
+            while not [line for line in list(self.quired.log) if f"ev={event} " in line]:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.02)
+            self.quired.stop()
+            for path in paths:
+                os.rename(path + ".away", path)
+        self.assert_whole()
+
     def test_what_is_no_storage_is_said(self):
         self.quired.stop()
         self.assertEqual(storage("verify", os.path.join(self.quired.data_dir, "tls"))[0], 3)

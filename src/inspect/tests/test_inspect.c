@@ -327,6 +327,52 @@ static void test_long_term_log_that_is_gone_altogether_is_noticed(void **state)
     yard_done(&y);
 }
 
+static void put_names(struct qr_blob *blob, const char *const *names)
+{
+    for (; *names != NULL; names++)
+        assert_int_equal(qr_blob_put(blob, *names, (const uint8_t *)"x", 1, NULL, NULL, NULL),
+                         QR_OK);
+}
+
+/* Parts whose manifest a crash cannot have kept from being there, and those that it can. */
+static void test_manifests_that_are_not_there_are_noticed(void **state)
+{
+    (void)state;
+    static const char *const crashed[] = {"backups/a/chains/00000002",
+                                          "backups/a/data/00000001/00000000-00000003",
+                                          "backups/a/data/00000002/00000000-00000000",
+                                          "backups/a/data/00000003/00000000-00000000",
+                                          "backups/b/data/00000001/00000000-00000000",
+                                          NULL};
+    static const char *const lost[][3] = {
+        {"backups/c/chains/00000005", "backups/a/data/00000003/00000001-00000000", NULL},
+        {"backups/a/chains/00000004", "backups/a/data/00000003/00000000-00000001", NULL},
+        {"backups/b/data/00000001/00000001-00000000", NULL, NULL}};
+    struct yard y;
+    struct qr_blob *blob = NULL;
+    struct tree *t = calloc(1, sizeof *t);
+    yard_make(&y, 17);
+    assert_int_equal(qr_blob_open(y.env, NULL, "file:///yard/blobs", "", &blob, NULL), QR_OK);
+    put_names(blob, crashed);
+    run_must(&y, WORDS("verify", "/yard"), QR_INSPECT_WHOLE, "whole");
+    for (size_t i = 0; i < sizeof lost / sizeof lost[0]; i++) {
+        put_names(blob, lost[i]);
+        run_must(&y, WORDS("verify", "/yard"), QR_INSPECT_DAMAGED,
+                 "parts of the chain are there, and its manifest is not");
+        for (size_t k = 0; lost[i][k] != NULL; k++)
+            assert_int_equal(qr_blob_delete(blob, lost[i][k], NULL, NULL), QR_OK);
+    }
+    run_must(&y, WORDS("verify", "/yard"), QR_INSPECT_WHOLE, "whole");
+    list_tree(t, &y, "/yard/blobs/pages");
+    for (size_t i = 0; i < t->count; i++)
+        if (strstr(t->paths[i], "/manifest") != NULL)
+            assert_int_equal(qr_env_unlink(y.env, t->paths[i], NULL), QR_OK);
+    run_must(&y, WORDS("verify", "/yard"), QR_INSPECT_DAMAGED, "and neither it nor its copy");
+    qr_blob_close(blob);
+    free(t);
+    yard_done(&y);
+}
+
 static void test_both_header_slots_damaged_is_found_one_is_not_damage(void **state)
 {
     (void)state;
@@ -492,6 +538,7 @@ int main(void)
         cmocka_unit_test(test_damage_to_every_kind_of_structure_is_found_and_named),
         cmocka_unit_test(test_damage_that_a_store_does_not_see_is_found_by_the_formats),
         cmocka_unit_test(test_long_term_log_that_is_gone_altogether_is_noticed),
+        cmocka_unit_test(test_manifests_that_are_not_there_are_noticed),
         cmocka_unit_test(test_both_header_slots_damaged_is_found_one_is_not_damage),
         cmocka_unit_test(test_no_flipped_bit_crashes_it_and_objects_hide_none),
         cmocka_unit_test(test_files_cut_anywhere_are_damaged_and_nothing_more),
