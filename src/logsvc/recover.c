@@ -92,8 +92,7 @@ static bool read_copy(struct reader *r, enum qr_status damage)
 {
     struct qr_logsvc *svc = r->svc;
     bool may_help = damage == QR_NOT_FOUND || damage == QR_CORRUPT || damage == QR_TRUNCATED;
-    if (!may_help || svc->zone != NULL || svc->timelines.count > 0 ||
-        read_file(r, QRI_TABLE_COPY, NULL) != QR_OK)
+    if (!may_help || svc->timelines.count > 0 || read_file(r, QRI_TABLE_COPY, NULL) != QR_OK)
         return false;
     r->from_copy = true;
     QR_LOG(&svc->options.log, QR_ERROR, "timelines_damaged", QR_F("dir", svc->dir),

@@ -122,7 +122,7 @@ enum qr_status qri_snapshot_write(struct qr_logsvc *svc, struct qr_err *err)
     enum qr_status status = qr_buf_status(&buf, err);
     if (status == QR_OK)
         status = qr_env_replace_file(svc->env, path, buf.data, buf.len, err);
-    if (status == QR_OK && svc->zone == NULL) /* its store's matter */
+    if (status == QR_OK)
         status = qr_env_replace_file(svc->env, copy, buf.data, buf.len, err);
     pthread_mutex_unlock(&svc->snapshot_mu);
     qr_buf_done(&buf);

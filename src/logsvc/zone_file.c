@@ -3,6 +3,7 @@
  * Four kinds: the lock; one that waits for its name (in memory); a segment, which grows at its end;
  * anything else, read whole. A segment's bytes never change, so what was read of it stays true. */
 #include "logsvc/journal.h"
+#include "logsvc_int.h"
 #include "zone_int.h"
 #include <assert.h>
 #include <stdio.h>
@@ -143,29 +144,63 @@ static enum qr_status append_all(struct qri_zone *z, const char *name, uint64_t 
     return QR_OK;
 }
 
-/* `timelines`: only over what this process read or wrote last. */
+static struct qri_zone_table *table_of(struct qri_zone *z, const char *name)
+{
+    return ends_with(name, "/" QRI_TABLE_COPY) ? &z->copy
+           : ends_with(name, "/" QRI_TABLE)    ? &z->table
+                                               : NULL;
+}
+
+/* What is to be written over. The copy is not read unless it is needed; and somebody who has been
+ * replaced may have put it just now, once: then it has another tag than we thought. */
+static enum qr_status learn_table(struct qri_zone *z, const char *name, struct qri_zone_table *t,
+                                  struct qr_err *err)
+{
+    struct qr_blob_info info = {0};
+    if (t->is_known)
+        return QR_OK;
+    enum qr_status status = t->is_unreadable ? QR_CORRUPT : qr_blob_stat(z->blob, name, &info, err);
+    if (status == QR_CORRUPT) /* without a tag; it goes, and nothing is there then */
+        status = qr_blob_delete(z->blob, name, NULL, err);
+    if (status != QR_OK && status != QR_NOT_FOUND)
+        return status;
+    if (err != NULL)
+        qr_err_reset(err);
+    *t = (struct qri_zone_table){.tag = info.tag, .is_known = true};
+    return QR_OK;
+}
+
+/* `timelines`: only over what this process read or wrote last, so that whoever has been replaced
+ * writes nothing. Its copy comes behind it: over whatever is there. */
 static enum qr_status put_table(struct qri_zone *z, const char *name, const struct qr_buf *bytes,
                                 struct qr_err *err)
 {
     int64_t until = qr_env_mono_ns(z->env) + TRY_MS * MS_NS, pause = PAUSE_MIN_MS * MS_NS;
+    struct qri_zone_table *t = table_of(z, name);
+    if (t == NULL)
+        return qr_fail(err, QR_BUG, "'%s' is no file of a landing zone", name);
     for (bool unknown = false;;) {
         struct qr_blob_tag tag;
         QR_TRY(qri_zone_hold(z, err));
-        enum qr_status status =
-            qr_blob_put(z->blob, name, bytes->data, bytes->len, z->table_tag.z, &tag, err);
+        enum qr_status status = learn_table(z, name, t, err);
+        bool is_put = status == QR_OK;
+        if (is_put)
+            status = qr_blob_put(z->blob, name, bytes->data, bytes->len, t->tag.z, &tag, err);
         if (status == QR_CONFLICT && unknown && is_there(z, name, 0, bytes->data, bytes->len, &tag))
             status = QR_OK;
         if (status == QR_OK) {
             if (err != NULL)
                 qr_err_reset(err);
-            z->table_tag = tag;
+            t->tag = tag;
             return QR_OK;
         }
-        if (!may_pass(status) || qr_env_mono_ns(z->env) > until)
+        bool again = status == QR_CONFLICT && t == &z->copy;
+        t->is_known = t->is_known && !again;
+        if ((!again && !may_pass(status)) || qr_env_mono_ns(z->env) > until)
             return status == QR_CONFLICT
                        ? qr_fail(err, QR_FENCED, "another log service has '%s'", name)
                        : status;
-        unknown = true;
+        unknown = unknown || is_put;
         qr_env_sleep_ns(z->env, pause);
         pause = pause < PAUSE_MAX_MS * MS_NS ? pause * 2 : pause;
     }
@@ -391,8 +426,10 @@ static enum qr_status open_whole(struct zone_file *f, struct qr_err *err)
     struct qr_blob_tag tag = {""};
     f->kind = KIND_WHOLE;
     enum qr_status status = qr_blob_get(z->blob, f->name, 0, SIZE_MAX, &f->window, &tag, err);
-    if (ends_with(f->name, "/timelines") && (status == QR_OK || status == QR_NOT_FOUND))
-        z->table_tag = tag;
+    struct qri_zone_table *t = table_of(z, f->name);
+    if (t != NULL && (status == QR_OK || status == QR_NOT_FOUND || status == QR_CORRUPT))
+        *t = (struct qri_zone_table){
+            .tag = tag, .is_known = status != QR_CORRUPT, .is_unreadable = status == QR_CORRUPT};
     f->end = f->window.len;
     return status;
 }

@@ -22,6 +22,13 @@ struct qri_zone_pending {
     struct qr_file *file; /* that writes it; NULL: closed */
 };
 
+/* `timelines`, or its copy. */
+struct qri_zone_table {
+    struct qr_blob_tag tag; /* as read or put last; "": there is none */
+    bool is_known;          /* `tag` is true */
+    bool is_unreadable;     /* it is there, and the store cannot read it */
+};
+
 struct qri_zone {
     struct qr_env base; /* first */
     struct qr_env *env;
@@ -34,8 +41,8 @@ struct qri_zone {
     char *leases_path; /* NULL: they are kept nowhere */
     struct qri_zone_pending pending[QRI_ZONE_PENDING_MAX];
     char current[QRI_ZONE_NAME_BYTES]; /* the segment written last */
-    struct qr_blob_tag table_tag;      /* of `timelines`, as read or put last; "": there is none */
-    pthread_mutex_t stop_mu;           /* guards what follows */
+    struct qri_zone_table table, copy;
+    pthread_mutex_t stop_mu; /* guards what follows */
     pthread_cond_t stop_wake;
     bool stopping, renewer_runs;
     pthread_t renewer;

@@ -276,6 +276,72 @@ static void test_a_store_that_is_gone_ends_the_service_and_nothing_is_lost(void 
     end(&f);
 }
 
+/* As the store keeps them: of a header that is damaged it cannot even tell the object's state. */
+static void test_a_damaged_or_missing_table_is_made_from_the_other(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        int64_t bit; /* -1: the object goes */
+    } damages[] = {{"/blob/landing/timelines~", -1},       {"/blob/landing/timelines~", 100},
+                   {"/blob/landing/timelines~", 800},      {"/blob/landing/timelines.copy~", -1},
+                   {"/blob/landing/timelines.copy~", 100}, {"/blob/landing/timelines.copy~", 800}};
+    struct fixture f;
+    begin(&f);
+    for (size_t i = 0; i < 2 * sizeof damages / sizeof damages[0]; i++) {
+        size_t k = i * 7 % (sizeof damages / sizeof damages[0]); /* one after the other */
+        assert_int_equal(append(&f), QR_OK);
+        if (i % 2 == 0)
+            qr_logsvc_close(f.svc);
+        else
+            qr_logsvc_abandon(f.svc);
+        struct qr_env *env = qr_sim_env(f.sim);
+        assert_int_equal(damages[k].bit < 0
+                             ? qr_env_unlink(env, damages[k].path, NULL)
+                             : qr_sim_flip_bit(f.sim, damages[k].path, (uint64_t)damages[k].bit),
+                         QR_OK);
+        must_open(&f);
+        check(&f, false);
+    }
+    qr_logsvc_close(f.svc);
+    assert_int_equal(qr_env_unlink(qr_sim_env(f.sim), damages[0].path, NULL), QR_OK);
+    assert_int_equal(qr_env_unlink(qr_sim_env(f.sim), damages[3].path, NULL), QR_OK);
+    assert_int_equal(qr_logsvc_open(&f.options, &f.svc, NULL), QR_CORRUPT);
+    f.svc = NULL;
+    end(&f);
+}
+
+/* Nothing of what a process that has been replaced still writes counts, and none of it ends the
+ * one that has replaced it. */
+static void test_a_late_copy_of_who_was_replaced_is_written_over(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct qr_buf old;
+    begin(&f);
+    qr_buf_init(&old, 1 << 20);
+    assert_int_equal(qr_blob_get(f.store, "landing/timelines.copy", 0, SIZE_MAX, &old, NULL, NULL),
+                     QR_OK);
+    qr_logsvc_close(f.svc);
+    must_open(&f); /* knows the copy that it has put */
+    assert_int_equal(append(&f), QR_OK);
+    assert_int_equal(
+        qr_blob_put(f.store, "landing/timelines.copy", old.data, old.len, NULL, NULL, NULL), QR_OK);
+    for (int n = 0; n < 300; n++) { /* segments come and go */
+        assert_int_equal(append(&f), QR_OK);
+        bool more = false;
+        qr_sim_advance(f.sim, INT64_C(1000000000));
+        assert_int_equal(qr_logsvc_destage(f.svc, 100, &more, NULL), QR_OK);
+    }
+    assert_int_equal(f.fatal_count, 0);
+    qr_logsvc_abandon(f.svc);
+    assert_int_equal(qr_env_unlink(qr_sim_env(f.sim), "/blob/landing/timelines~", NULL), QR_OK);
+    must_open(&f);
+    check(&f, false);
+    qr_buf_done(&old);
+    end(&f);
+}
+
 /* --- tools --- */
 
 static void note_damage(void *ctx, const char *file, uint64_t offset, const char *text)
@@ -321,6 +387,8 @@ int main(void)
         cmocka_unit_test(test_a_living_holder_keeps_others_out),
         cmocka_unit_test(test_no_answer_of_the_store_loses_or_doubles_log),
         cmocka_unit_test(test_a_store_that_is_gone_ends_the_service_and_nothing_is_lost),
+        cmocka_unit_test(test_a_damaged_or_missing_table_is_made_from_the_other),
+        cmocka_unit_test(test_a_late_copy_of_who_was_replaced_is_written_over),
         cmocka_unit_test(test_a_tool_looks_at_it_while_it_is_written),
     };
     return cmocka_run_group_tests_name("logsvc/landing", tests, NULL, NULL);
