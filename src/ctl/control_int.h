@@ -6,6 +6,7 @@
 #include "ctl/keep.h"
 #include "ctl/resources.h"
 #include "rpc/socket.h"
+#include "steady.h"
 #include "store/hyper_branch.h"
 
 enum { QRI_PARKED_MAX = 16384, QRI_PATH_BYTES = 128, QRI_OP_WORKERS = 8, QRI_REIGN_WORKERS = 8 };
@@ -161,9 +162,11 @@ struct qr_control {
     struct qri_rests rests;
     struct qri_bill bill; /* the thread's that looks at them */
     struct qri_autoscaler *autoscaler;
-    pthread_mutex_t geo_mu;             /* one link at a time is looked at or changed; before mu */
-    struct qri_geo_seen *geo_seen;      /* what nodes said of links; guarded by mu */
-    int64_t retain_at_ns;               /* the retention thread's: the next look at all */
+    pthread_mutex_t geo_mu;        /* one link at a time is looked at or changed; before mu */
+    struct qri_geo_seen *geo_seen; /* what nodes said of links; guarded by mu */
+    int64_t retain_at_ns;          /* the retention thread's: the next look at all */
+    struct qri_steady steady;      /* its, too: what time it is for what goes */
+    int64_t steady_now_ns;
     int64_t check_at_ns;                /* its, too: for backups of what is deleted */
     struct qri_vault_wait *vault_waits; /* the vault thread's */
     _Atomic bool vault_makes;           /* a row of it is PURGING, but is just being made */
@@ -474,10 +477,10 @@ QR_NODISCARD enum qr_status qri_copy_branch(struct qr_control *control,
 struct qr_hyper_services qri_hyper_services(struct qr_control *control);
 
 /* ---- retention.c ---- */
-/* The key of the metadata under which its thread notes when it has looked at all that is kept: ns
- * since 1970, decimal. */
+/* The key of the metadata under which its thread notes when it has looked at all that is kept, and
+ * what a clock that is ahead said first, or 0: ns since 1970, decimal. */
 #define QRI_RETAINED_KEY "retained"
-enum { QRI_RETAINED_BYTES = 24 };
+enum { QRI_RETAINED_BYTES = 48 };
 int64_t qri_retention_ns(const struct qr_database_row *row);
 int64_t qri_made_wall_ns(const struct qr_database_row *row); /* 0: not known */
 QR_NODISCARD enum qr_status qri_control_set_retention(struct qr_control *control,

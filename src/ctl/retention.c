@@ -145,8 +145,7 @@ static void retain(struct qr_control *control, const struct qr_database_row *row
     struct qr_timeline timeline;
     struct heirs heirs = {NULL, 0};
     struct qr_err err = {0};
-    int64_t end = row->state == QR_DATABASE_DROPPED ? row->dropped_wall_ns
-                                                    : qr_env_wall_ns(control->options.env);
+    int64_t end = row->state == QR_DATABASE_DROPPED ? row->dropped_wall_ns : control->steady_now_ns;
     enum qr_status status = qr_place_timeline(row, &timeline, &err);
     if (status == QR_OK)
         status = list_heirs(control, row, &heirs, &err);
@@ -209,11 +208,10 @@ static void look_at(struct qr_control *control, const struct qr_database_row *ro
     bool in_the_making = row->kept_of[0] != '\0' && atomic_load(&control->vault_makes);
     enum qr_status status = qr_registry_find_id(registry, row->id, &now);
     if (status == QR_OK) {
-        bool over =
-            now.state == QR_DATABASE_DROPPED &&
-            qr_env_wall_ns(control->options.env) - now.dropped_wall_ns > qri_retention_ns(&now);
-        bool expired = now.state == QR_DATABASE_KEPT &&
-                       qr_env_wall_ns(control->options.env) > now.expires_wall_ns;
+        bool over = now.state == QR_DATABASE_DROPPED &&
+                    control->steady_now_ns - now.dropped_wall_ns > qri_retention_ns(&now);
+        bool expired =
+            now.state == QR_DATABASE_KEPT && control->steady_now_ns > now.expires_wall_ns;
         bool purges = now.state == QR_DATABASE_PURGING && !in_the_making;
         if (now.leftovers != 0)
             status = clean(control, &now, &err);
@@ -230,15 +228,19 @@ static void look_at(struct qr_control *control, const struct qr_database_row *ro
 }
 
 /* When it was last looked at what could go, kept so that a service that is often started anew does
- * look. 0: not known. */
-static int64_t last_retained(struct qr_control *control)
+ * look, and what its clock said when it was found to be ahead. 0: not known. */
+static int64_t last_retained(struct qr_control *control, int64_t *ret_ahead_ns)
 {
     struct qr_buf value;
     int64_t wall_ns = 0;
+    *ret_ahead_ns = 0;
     qr_buf_init(&value, QRI_RETAINED_BYTES);
     if (qr_meta_get(qri_registry_meta(control->options.registry), qr_str(QRI_RETAINED_KEY), &value,
-                    NULL, NULL) == QR_OK)
-        wall_ns = strtoll(qr_buf_cstr(&value), NULL, 10);
+                    NULL, NULL) == QR_OK) {
+        char *rest = NULL;
+        wall_ns = strtoll(qr_buf_cstr(&value), &rest, 10);
+        *ret_ahead_ns = strtoll(rest, NULL, 10);
+    }
     qr_buf_done(&value);
     return wall_ns;
 }
@@ -247,7 +249,8 @@ static void note_retained(struct qr_control *control)
 {
     char text[QRI_RETAINED_BYTES];
     bool applied;
-    snprintf(text, sizeof text, "%lld", (long long)qr_env_wall_ns(control->options.env));
+    snprintf(text, sizeof text, "%lld %lld", (long long)control->steady_now_ns,
+             (long long)control->steady.ahead_wall_ns);
     struct qr_meta_op op = {.key = qr_str(QRI_RETAINED_KEY), .value = qr_str(text)};
     (void)!qr_meta_txn(qri_registry_meta(control->options.registry), NULL, 0, &op, 1, &applied,
                        NULL, NULL); /* else the next start looks earlier than it had to */
@@ -256,7 +259,10 @@ static void note_retained(struct qr_control *control)
 /* Until the next look at all of it; a clock that was put back leads to one. */
 static int64_t retain_after(struct qr_control *control)
 {
-    int64_t last = last_retained(control), now = qr_env_wall_ns(control->options.env);
+    int64_t ahead, last = last_retained(control, &ahead);
+    int64_t now = qr_env_wall_ns(control->options.env);
+    qri_steady_begin(&control->steady, last, ahead, now, qr_env_mono_ns(control->options.env));
+    control->steady_now_ns = control->steady.wall_ns;
     if (last == 0) {
         note_retained(control);
         return RETAIN_NS;
@@ -264,10 +270,27 @@ static int64_t retain_after(struct qr_control *control)
     return last <= now && now - last < RETAIN_NS ? RETAIN_NS - (now - last) : 0;
 }
 
+/* What goes is gone, so the clock has to be sure of it. */
+static void look_at_clock(struct qr_control *control)
+{
+    struct qr_env *env = control->options.env;
+    bool jumped = false;
+    int64_t wall_ns = qr_env_wall_ns(env);
+    control->steady_now_ns =
+        qri_steady_now(&control->steady, wall_ns, qr_env_mono_ns(env), &jumped);
+    if (!jumped)
+        return;
+    note_retained(control);
+    QR_LOG(&control->options.log, QR_WARN, "retention_clock_jumped",
+           QR_F("ahead_s", (wall_ns - control->steady_now_ns) / 1000000000),
+           QR_F("believed_in_s", QRI_STEADY_DOUBT_NS / 1000000000));
+}
+
 static void look(struct qr_control *control)
 {
     struct qr_env *env = control->options.env;
     struct qr_database_row row;
+    look_at_clock(control);
     bool retains = qr_env_mono_ns(env) >= control->retain_at_ns;
     bool checks = qr_env_mono_ns(env) >= control->check_at_ns; /* at first, then once a day */
     for (size_t i = 0; checks && !control->stopping &&

@@ -303,6 +303,58 @@ static void test_retention_has_its_turn_in_a_service_that_is_often_restarted(voi
     }
 }
 
+static void test_a_clock_that_jumps_ahead_costs_nothing_that_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row row;
+    create(f, "db");
+    assert_int_equal(qri_retention_start(f->control, NULL), QR_OK);
+    assert_int_equal(call(f->operate, QR_CONTROL_DROP,
+                          &(struct qr_control_ask){.name = qr_str("db")}, NULL, NULL),
+                     QR_OK);
+    atomic_store(&moved_ns, 40 * DAY);
+    qr_env_sleep_ns(qr_env_real(), 4 * ROUND_NS);
+    assert_int_equal(count_rows(f, QR_DATABASE_DROPPED, &row), 1);
+    restart_after(f, 0); /* nor over a restart */
+    qr_env_sleep_ns(qr_env_real(), 4 * ROUND_NS);
+    assert_int_equal(count_rows(f, QR_DATABASE_DROPPED, &row), 1);
+    assert_int_equal(count_calls(f, QR_NODE_FORGET), 0);
+}
+
+/* Hours of a clock that goes right, is wrong for a while, is put right, and was off. */
+static void test_a_jump_ahead_counts_once_it_has_lasted(void **state)
+{
+    (void)state;
+    static const int64_t s = 1000000000, hour = INT64_C(3600) * 1000000000;
+    struct qri_steady c;
+    bool jumped;
+    qri_steady_begin(&c, 0, 0, 1000 * hour, 5 * s);
+    assert_int_equal(qri_steady_now(&c, 1000 * hour + 60 * s, 65 * s, &jumped),
+                     1000 * hour + 60 * s);
+    assert_false(jumped);
+    assert_int_equal(qri_steady_now(&c, 2000 * hour, 70 * s, &jumped), 1000 * hour + 65 * s);
+    assert_true(jumped);
+    assert_int_equal(qri_steady_now(&c, 2000 * hour + 30 * s, 100 * s, &jumped),
+                     1000 * hour + 95 * s);
+    assert_false(jumped);
+    assert_int_equal(qri_steady_now(&c, 1000 * hour + 100 * s, 105 * s, &jumped),
+                     1000 * hour + 100 * s);                                        /* put right */
+    assert_int_equal(qri_steady_now(&c, 900 * hour, 110 * s, &jumped), 900 * hour); /* and back */
+    assert_int_equal(qri_steady_now(&c, 2000 * hour, 115 * s, &jumped), 900 * hour + 5 * s);
+    assert_true(jumped);
+    assert_int_equal(qri_steady_now(&c, 2001 * hour, 115 * s + hour, &jumped), 2001 * hour);
+    qri_steady_begin(&c, 1000 * hour, 0, 1023 * hour, 0);
+    assert_int_equal(qri_steady_now(&c, 1023 * hour, 0, &jumped), 1023 * hour);
+    qri_steady_begin(&c, 1000 * hour, 0, 1025 * hour, 0);
+    assert_int_equal(qri_steady_now(&c, 1025 * hour, 0, &jumped), 1000 * hour);
+    assert_true(jumped);
+    qri_steady_begin(&c, 1000 * hour, c.ahead_wall_ns, 1025 * hour + 1800 * s, 7 * s); /* again */
+    assert_int_equal(qri_steady_now(&c, 1025 * hour + 1810 * s, 17 * s, &jumped),
+                     1000 * hour + 10 * s);
+    assert_false(jumped);
+    assert_int_equal(qri_steady_now(&c, 1026 * hour, 1807 * s, &jumped), 1026 * hour);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup_moved, teardown_moved)
 int main(void)
 {
@@ -314,6 +366,8 @@ int main(void)
         T(test_one_that_failed_leaves_nothing_and_is_tried_again_later),
         T(test_a_drop_waits_for_the_backup_that_is_made),
         T(test_retention_has_its_turn_in_a_service_that_is_often_restarted),
+        T(test_a_clock_that_jumps_ahead_costs_nothing_that_is_kept),
+        cmocka_unit_test(test_a_jump_ahead_counts_once_it_has_lasted),
         T(test_what_a_crash_leaves_of_one_goes_and_it_is_made_again),
     };
     return cmocka_run_group_tests_name("ctl/vault", tests, NULL, NULL);
