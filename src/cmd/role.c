@@ -64,8 +64,10 @@ enum qr_status qri_role_client(struct qri_role *role, struct qr_rpc_loop *loop, 
                                bool patient, struct qr_rpc_client **ret_client, struct qr_err *err)
 {
     /* what waits for a process that is starting again shall not wait long after it has; a machine
-     * that is away may be so for long */
-    static const int64_t backoff_max_ns = 20000000, away_backoff_max_ns = 250000000;
+     * that is away may be so for long. Control counts a role as lost that does not say for some
+     * seconds that it is there, so a connection that carries nothing is given up as soon. */
+    static const int64_t backoff_max_ns = 20000000, away_backoff_max_ns = 250000000,
+                         beat_ping_ns = INT64_C(2000000000);
     char address[QR_CONTROL_PLACE_BYTES];
     bool away;
     QR_TRY(away_address(role, name, address, &away, err));
@@ -73,6 +75,7 @@ enum qr_status qri_role_client(struct qri_role *role, struct qr_rpc_loop *loop, 
         .address = away ? address : qri_role_address(role, name, "sock"),
         .roles = strcmp(name, "operate") == 0 ? "control" : name,
         .backoff_max_ns = away ? away_backoff_max_ns : backoff_max_ns,
+        .ping_ns = away && strcmp(name, "control") == 0 ? beat_ping_ns : 0,
         .patient = patient,
     };
     if (options.address == NULL)
@@ -196,7 +199,7 @@ static void *register_main(void *arg)
     struct qr_err err = {0};
     enum qr_status status;
     free(registration);
-    if (role->control_address != NULL && ask.role == QR_ROLE_COMPUTE) {
+    if (role->control_address != NULL) {
         qri_role_stay_registered(role, &ask);
         return NULL;
     }

@@ -13,7 +13,7 @@
 #include "base/banned.h"
 
 static const int64_t JOIN_NS = INT64_C(10) * 1000000000, BEAT_NS = INT64_C(1000000000),
-                     BEAT_TIMEOUT_NS = INT64_C(3000000000), DAY_NS = INT64_C(86400) * 1000000000;
+                     BEAT_TIMEOUT_NS = INT64_C(10000000000), DAY_NS = INT64_C(86400) * 1000000000;
 
 /* Whose file is it, what may it play, and where is control? */
 static enum qr_status read_file(struct qri_role *role, const char *pem, struct qr_err *err)
@@ -94,11 +94,12 @@ void qri_role_stay_registered(struct qri_role *role, struct qr_control_ask *ask)
     char node[QR_CONTROL_PLACE_BYTES], session[QR_CONTROL_PLACE_BYTES];
     struct qr_err err = {0};
     const char *advertise = role->settings->advertise;
+    bool is_node = ask->role == QR_ROLE_COMPUTE;
     enum qr_status status = qri_machine_address("advertise", advertise, QRI_PORT_NODE, node, &err);
     if (status == QR_OK)
         status = qri_machine_address("advertise", advertise, QRI_PORT_SESSION, session, &err);
-    ask->node_address = qr_str(node);
-    ask->session_address = qr_str(session);
+    ask->node_address = qr_str(is_node ? node : "");
+    ask->session_address = qr_str(is_node ? session : "");
     while (status == QR_OK && !atomic_load(&role->leaves)) {
         status = qr_control_call(qr_rpc_client_peer(role->control), QR_CONTROL_REGISTER, ask,
                                  BEAT_TIMEOUT_NS, NULL, &err);
@@ -109,6 +110,11 @@ void qri_role_stay_registered(struct qri_role *role, struct qr_control_ask *ask)
     }
     if (status == QR_OK || status == QR_CANCELLED || atomic_load(&role->leaves))
         return;
+    if (!is_node) { /* it serves who asks it, whatever control thinks of it */
+        QR_LOG(&role->log, QR_WARN, "not_registered", QR_F("name", role->name),
+               QR_F("reason", &err.text[0]));
+        return;
+    }
     QR_LOG(&role->log, status == QR_NOT_FOUND ? QR_INFO : QR_ERROR, "place_lost",
            QR_F("name", role->name), QR_F("reason", &err.text[0]));
     kill(getpid(), SIGTERM); /* as a person would end it */

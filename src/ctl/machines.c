@@ -1,9 +1,11 @@
 /* machines.c - see control_int.h: processes of this service that run on other machines.
  *
- * Log service and page server are placed there by the server's options; whether they are there is
- * seen by who calls them. The node of a named replica is where it says, again and again, that it
- * is: when it has been silent for LAPSE_NS, the server's own host starts one with the next route,
- * and ends it when the other is back. */
+ * Each says again and again that it is there. Who has been silent for LAPSE_NS is lost, whatever
+ * its connections say: a machine without power, or behind a network that is cut, ends none. Log
+ * service and page server are placed there by the server's options, and nobody else can play them:
+ * whoever calls them waits, and the log tells. The node of a named replica is where it says that it
+ * is: while that is lost, the server's own host starts one with the next route, and ends it when
+ * the other is back. */
 #include <stdio.h>
 #include <string.h>
 #include "base/sqlmsg.h"
@@ -189,15 +191,20 @@ static void serve_register(struct qr_control *control, const struct qr_control_a
 void qri_machines_tick(struct qr_control *control)
 {
     int64_t now = qr_env_mono_ns(control->options.env);
+    const struct qr_control_machines *machines = control->options.machines;
     for (struct qri_member *member = control->members; member != NULL; member = member->next) {
-        /* a log service or page server registers once, and nobody waits for it to be ready */
-        if (!member->is_away || member->away_client == NULL || now < member->until_ns)
+        if (!member->is_away || now < member->until_ns)
             continue;
         member->is_away = member->ready = false;
         member->generation += 1;
+        const char *address = member->away_client != NULL ? member->node_address
+                              : strcmp(member->name, QR_ROLE_NAME_LOG) == 0
+                                  ? machines->service.log
+                                  : machines->service.page;
         QR_LOG(&control->options.log, QR_WARN, "machine_lost", QR_F("node", &member->name[0]),
-               QR_F("address", &member->node_address[0]));
-        qri_reign_exited(control, member->name, true); /* an HA replica of it goes on */
+               QR_F("address", address));
+        if (member->away_client != NULL)
+            qri_reign_exited(control, member->name, true); /* an HA replica of it goes on */
         pthread_cond_broadcast(&control->changed);
     }
 }

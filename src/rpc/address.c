@@ -176,12 +176,14 @@ enum qr_status qri_address_listen(const struct qri_address *address, int *ret_fd
 
 void qri_address_tune_tcp(int fd)
 {
-    int on = 1, idle_s = 10, every_s = 5, probes = 3;
+    int on = 1, idle_s = 10, every_s = 5, probes = 3, unheard_ms = 25000;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+    /* no probe is sent while bytes are unacknowledged, which the kernel repeats for 15 minutes */
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unheard_ms, sizeof unheard_ms);
 }
 
 /* The kernel's default takes a third of an append: each further part costs a wake-up on both sides.

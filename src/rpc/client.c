@@ -6,7 +6,7 @@
 #include "base/banned.h"
 
 static const int64_t TIMEOUT_NS = INT64_C(30) * 1000000000;
-static const int64_t PING_NS = INT64_C(10) * 1000000000;
+static const int64_t PING_NS = INT64_C(10) * 1000000000, PING_TCP_NS = INT64_C(5) * 1000000000;
 static const int64_t BACKOFF_MAX_NS = INT64_C(1000000000);
 enum { QUEUE_BYTES_MAX = 64 << 20 };
 
@@ -303,7 +303,6 @@ enum qr_status qr_rpc_client_new(struct qr_rpc_loop *loop,
     client->timer = (struct qri_source){.fd = -1, .due = client_due};
     atomic_init(&client->timer.due_ns, INT64_MAX);
     client->timeout_ns = or_default(options->timeout_ns, TIMEOUT_NS);
-    client->ping_ns = or_default(options->ping_ns, PING_NS);
     client->backoff_max_ns = or_default(options->backoff_max_ns, BACKOFF_MAX_NS);
     client->queue_bytes_max =
         options->queue_bytes_max > 0 ? options->queue_bytes_max : QUEUE_BYTES_MAX;
@@ -315,6 +314,7 @@ enum qr_status qr_rpc_client_new(struct qr_rpc_loop *loop,
     client->server_name = options->server_name == NULL ? NULL : strdup(options->server_name);
     client->roles = options->roles == NULL ? NULL : strdup(options->roles);
     enum qr_status status = qri_address_parse(options->address, &client->address, err);
+    client->ping_ns = or_default(options->ping_ns, client->address.is_unix ? PING_NS : PING_TCP_NS);
     if (client->address_text == NULL ||
         (options->server_name != NULL && client->server_name == NULL) ||
         (options->roles != NULL && client->roles == NULL))

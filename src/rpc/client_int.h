@@ -36,7 +36,8 @@ struct qr_rpc_client {
     pthread_mutex_t mu; /* guards all below; also the link's */
     enum qri_client_state state;
     struct qri_link *link; /* NULL when down */
-    int64_t retry_ns, backoff_ns, connect_deadline_ns, open_ns, busy_since_ns, pinged_ns;
+    int64_t retry_ns, backoff_ns, open_ns, busy_since_ns, pinged_ns;
+    int64_t reach_deadline_ns, connect_deadline_ns; /* of an attempt to connect */
     struct qri_calls waiting, sent,
         finished; /* for a link; for a reply; for the loop to run done */
     struct qr_rpc_call *buckets[QRI_CLIENT_BUCKETS]; /* of `sent`, by id */

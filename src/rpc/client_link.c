@@ -7,6 +7,9 @@
 #include "base/banned.h"
 
 static const int64_t CONNECT_NS = INT64_C(10) * 1000000000;
+/* Of that, until the other machine answers at all: the kernel asks again at 1 and 3 s and then ever
+ * less often, so a network that came back would not be seen for long. */
+static const int64_t REACH_NS = INT64_C(3) * 1000000000;
 static const int64_t BACKOFF_FIRST_NS = INT64_C(10) * 1000000;
 static const int64_t PROVEN_NS = INT64_C(1000000000); /* a link that lived so long was a good one */
 enum { SILENCES_MAX = 3 };
@@ -233,8 +236,10 @@ void qri_client_connect(struct qr_rpc_client *client, int64_t now_ns)
     client->link = link;
     client->state = QRI_CLIENT_CONNECTING;
     int64_t silence_ns = SILENCES_MAX * client->ping_ns;
-    client->connect_deadline_ns = now_ns + (silence_ns < CONNECT_NS ? silence_ns : CONNECT_NS);
-    qri_source_due(&client->timer, client->connect_deadline_ns);
+    silence_ns = silence_ns < CONNECT_NS ? silence_ns : CONNECT_NS;
+    client->connect_deadline_ns = now_ns + silence_ns;
+    client->reach_deadline_ns = now_ns + (silence_ns < REACH_NS ? silence_ns : REACH_NS);
+    qri_source_due(&client->timer, client->reach_deadline_ns);
     pthread_mutex_unlock(&client->mu);
 }
 
@@ -268,8 +273,9 @@ void qri_client_check_link(struct qr_rpc_client *client, int64_t now_ns)
         if (!connect)
             qri_source_due(&client->timer, client->retry_ns);
     } else if (client->state == QRI_CLIENT_CONNECTING) {
-        give_up = client->connect_deadline_ns <= now_ns;
-        qri_source_due(&client->timer, give_up ? INT64_MAX : client->connect_deadline_ns);
+        int64_t until = link->connecting ? client->reach_deadline_ns : client->connect_deadline_ns;
+        give_up = until <= now_ns;
+        qri_source_due(&client->timer, give_up ? INT64_MAX : until);
     } else if (client->state == QRI_CLIENT_OPEN) {
         give_up = silent_too_long(client, now_ns);
     }

@@ -13,7 +13,9 @@
 #include "base/banned.h"
 
 enum { BACKLOG = 1024 };
-static const int64_t CALL_NS = INT64_C(20) * 1000000000;
+/* In three times PING_NS a machine is given up, a little after control does (LAPSE_NS in
+ * ctl/machines.c): a login that was on its way there then finds who serves in its place. */
+static const int64_t CALL_NS = INT64_C(20) * 1000000000, PING_NS = INT64_C(2) * 1000000000;
 
 /* ---- gates ---- */
 
@@ -51,7 +53,7 @@ static enum qr_status make_gate(struct qr_tunnel_near *near, const char *node, c
     int n = snprintf(gate->path, sizeof gate->path, "unix:%s/%s-%zu.away", near->options.dir, node,
                      near->gate_count);
     struct qr_rpc_client_options options = {
-        .address = address, .roles = "compute", .timeout_ns = CALL_NS};
+        .address = address, .roles = "compute", .timeout_ns = CALL_NS, .ping_ns = PING_NS};
     enum qr_status status = n > 0 && (size_t)n < sizeof gate->path
                                 ? QR_OK
                                 : qr_fail(err, QR_INVALID, "the path of a socket is too long");

@@ -268,6 +268,24 @@ class Machines(unittest.TestCase):
             wait_for(lambda: sum(" ev=login " in line for line in node.log) > logins)
             if ALL:
                 self.takes_turns_with_an_ha_replica(quired, master, node)
+            # the machine stands still, and that of the page server, which ends no connection
+            with connect_patiently(quired, "shop_reports") as replica:
+                self.assertEqual(replica.execute("SELECT b FROM t WHERE a = 1"), [("one",)])
+                mark, begun = len(quired.log), time.monotonic()
+                for role in (node, world.page):
+                    role.process.send_signal(signal.SIGSTOP)
+                self.assertEqual([e.number for e in replica.batch("SELECT b FROM t").errors], [40197])
+            for name in ("hs-6", "page"):
+                wait_for(lambda name=name: any(f'ev=machine_lost node="{name}"' in line
+                                               for line in quired.log[mark:]))
+            world.page.process.send_signal(signal.SIGCONT)
+            with quired.connect("shop_reports") as replica:  # at once, without a refusal
+                self.assertEqual(replica.execute("SELECT b FROM t WHERE a = 1"), [("one",)])
+            self.assertLess(time.monotonic() - begun, 15 * server.SLOWNESS)
+            node.process.send_signal(signal.SIGCONT)
+            for name in ("hs-6", "page"):
+                wait_for(lambda name=name: any(" ev=ready " in line and f'name="{name}"' in line and
+                                               "machine=" in line for line in quired.log[mark:]))
             # the service's gateway dies: the sessions that it relayed end, and the node goes on
             os.kill(quired.role_pid("gateway"), signal.SIGKILL)
             with connect_patiently(quired, "shop_reports") as replica:

@@ -229,6 +229,47 @@ static int stop(void **state)
     return 0;
 }
 
+/* A network that drops packets: the queue of a listener that is full does the same to a connection.
+ */
+static int listen_deaf(int filling[8], char *address, size_t bytes)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t at_bytes = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(fd, 0), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &at_bytes), 0);
+    snprintf(address, bytes, "tcp:127.0.0.1:%d", ntohs(at.sin_port));
+    for (int i = 0; i < 8; i++) {
+        filling[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        (void)!connect(filling[i], (struct sockaddr *)&at, sizeof at);
+    }
+    return fd;
+}
+
+static void test_a_machine_that_no_packet_reaches_is_given_up_soon_and_asked_again(void **state)
+{
+    (void)state;
+    int filling[8];
+    char address[64];
+    struct qr_rpc_client *client = NULL;
+    struct qr_err err;
+    int deaf = listen_deaf(filling, address, sizeof address);
+    struct qr_rpc_loop *loop = loop_with("node2", "ca");
+    struct qr_rpc_client_options options = {.address = address, .timeout_ns = 20000 * MS};
+    assert_int_equal(qr_rpc_client_new(loop, &options, &client, &err), QR_OK);
+    int64_t begin_ns = qr_env_mono_ns(qr_env_real());
+    assert_int_equal(qr_rpc_call_wait(qr_rpc_client_peer(client), ECHO, &(struct iovec){"hello", 5},
+                                      1, 0, NULL, &err),
+                     QR_CLOSED);
+    assert_true(qr_env_mono_ns(qr_env_real()) - begin_ns < 8000 * MS);
+    qr_rpc_client_free(client);
+    qr_rpc_loop_free(loop);
+    for (int i = 0; i < 8; i++)
+        close(filling[i]);
+    close(deaf);
+}
+
 int main(void)
 {
     if (mkdtemp(dir) == NULL)
@@ -237,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_only_holders_of_our_certificates_are_served),
         cmocka_unit_test(test_nothing_less_than_mutual_tls_1_3_is_spoken),
         cmocka_unit_test(test_large_bodies_of_several_threads_arrive_whole),
+        cmocka_unit_test(test_a_machine_that_no_packet_reaches_is_given_up_soon_and_asked_again),
     };
     int failed = cmocka_run_group_tests_name("rpc/tls", tests, start, stop);
     char command[64];

@@ -35,7 +35,7 @@ struct qr_rpc_client_options {
         *roles; /* TCP: the certificate must carry one of these (rpc/identity.h); NULL: any */
     int64_t timeout_ns; /* of a call that names none; 0: 30 s */
     int64_t ping_ns;    /* silence, while calls are in flight, that is asked about; three times as
-                           much ends the connection, or the attempt at one; 0: 10 s */
+                           much ends the connection, or the attempt at one; 0: 10 s, TCP 5 s */
     int64_t backoff_max_ns; /* 0: 1 s */
     size_t queue_bytes_max; /* bytes not handed to the socket yet; 0: 64 MiB */
     bool patient;           /* calls outlast failed attempts to connect, until their own deadline */
