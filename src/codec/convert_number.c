@@ -36,9 +36,20 @@ enum qr_status qri_int_result(const struct qr_converter *c, qr_i128 v, const cha
     if (small && qr_type_family(&c->from) == QR_FAMILY_INT) {
         char text[32];
         snprintf(text, sizeof text, "%lld", (long long)v);
-        return qr_sql_fail(err, 220, qr_type_name(&c->to), text);
+        enum qr_status status = qr_sql_fail(err, 220, qr_type_name(&c->to), text);
+        if (c->to.id == QR_TYPE_TINYINT && err != NULL)
+            err->state = 2;
+        return status;
     }
     return qr_sql_fail(err, 8115, from, qr_type_name(&c->to));
+}
+
+enum qr_status qr_float_overflow(struct qr_err *err, const struct qr_type *to, const char *text)
+{
+    enum qr_status status = qr_sql_fail(err, 232, qr_type_name(to), text);
+    if (err != NULL)
+        err->state = to->id == QR_TYPE_INT ? 3 : to->id == QR_TYPE_SMALLINT ? 2 : 1;
+    return status;
 }
 
 /* 232 carries the value. */
@@ -46,7 +57,7 @@ static enum qr_status float_overflow(const struct qr_converter *c, double d, str
 {
     char text[400];
     snprintf(text, sizeof text, "%f", d);
-    return qr_sql_fail(err, 232, qr_type_name(&c->to), text);
+    return qr_float_overflow(err, &c->to, text);
 }
 
 /* Days since 1900 of a datetime or smalldatetime, as a number. */

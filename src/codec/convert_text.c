@@ -133,8 +133,12 @@ enum qr_status qri_decimal_to_text(const struct qr_converter *c, const struct qr
 {
     char text[QR_DEC_TEXT_BYTES];
     size_t n = qr_dec_print(qr_value_scaled(in), c->from.scale, text);
-    if (!fits(&c->to, n))
-        return qr_sql_fail(err, 8115, "numeric", qr_type_name(&c->to));
+    if (!fits(&c->to, n)) {
+        enum qr_status status = qr_sql_fail(err, 8115, "numeric", qr_type_name(&c->to));
+        if (err != NULL)
+            err->state = 5;
+        return status;
+    }
     return finish_ascii(c, text, n, env, ret_value, err);
 }
 

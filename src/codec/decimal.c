@@ -65,7 +65,10 @@ enum qr_status qr_num_fail(struct qr_err *err, enum qr_num num, const char *from
     case QR_NUM_OK:
         return QR_OK;
     case QR_NUM_OVERFLOW:
-        return qr_sql_fail(err, 8115, from, to);
+        (void)qr_sql_fail(err, 8115, from, to);
+        if (err != NULL && strcmp(to, "numeric") == 0) /* of a fraction in binary or of text: 6 */
+            err->state = strcmp(from, "numeric") == 0 || strstr(from, "int") != NULL ? 8 : 6;
+        return QR_SQL;
     case QR_NUM_DIVIDE_BY_ZERO:
         return qr_sql_fail(err, 8134);
     case QR_NUM_SYNTAX:

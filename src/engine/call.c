@@ -101,6 +101,16 @@ static enum qr_status match(struct qri_frame *frame, struct qri_call_arg *args, 
     return QR_OK;
 }
 
+/* "(@a int)SELECT @a": as messages name a statement with parameters. */
+static const char *declared_text(struct qri_frame *frame)
+{
+    struct qr_str text = frame->unit->batch->text, key = frame->unit->key;
+    size_t n = key.n > text.n ? key.n - text.n : 0;
+    const char *named =
+        qr_arena_printf(&frame->arena, "(%.*s)%.*s", (int)n, key.p, (int)text.n, text.p);
+    return named == NULL ? "" : named;
+}
+
 static enum qr_status set_args(struct qri_frame *frame, struct qri_call_arg **by_param,
                                struct qr_err *err)
 {
@@ -113,7 +123,7 @@ static enum qr_status set_args(struct qri_frame *frame, struct qri_call_arg **by
             QR_TRY(set_default(frame, slot, param->initial, err));
         else if (unit->vars[slot].table == NULL)
             return qr_sql_fail(err, frame->module == NULL ? 8178 : 201,
-                               frame->module == NULL ? "the statement"
+                               frame->module == NULL ? declared_text(frame)
                                                      : module_name(&frame->arena, frame->module),
                                qr_arena_str(&frame->arena, param->name).p);
     }

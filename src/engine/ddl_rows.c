@@ -336,6 +336,7 @@ static enum qr_status rebuild_row(void *ctx, const struct qr_value *old, int64_t
 {
     struct rebuild *r = ctx;
     qr_arena_reset(&r->arena_row);
+    r->s->ddl->eval->row++;
     for (size_t i = 0; i < r->to->column_count; i++)
         if (r->fill[i] == NULL || !r->to->columns[i].is_computed)
             QR_TRY(fill_value(r, i, old));

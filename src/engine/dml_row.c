@@ -110,6 +110,14 @@ static void remember_identity(struct qri_run *run, int64_t number)
     frame->scope_identity = session->last_identity;
 }
 
+static enum qr_status identity_overflow(struct qri_run *run, const struct qr_cat_column *column)
+{
+    enum qr_status status = qr_sql_fail(run->err, 8115, "IDENTITY", qr_type_name(&column->type));
+    if (run->err != NULL)
+        run->err->state = 1;
+    return status;
+}
+
 static enum qr_status new_identity(struct qri_run *run, const struct qri_table *table,
                                    struct qr_value *row)
 {
@@ -126,11 +134,11 @@ static enum qr_status new_identity(struct qri_run *run, const struct qri_table *
             run->session, qri_counter_id(table->object->object_id, QRI_COUNTER_IDENTITY),
             table->is_temp, 1, column->identity_increment, &number, run->err);
         if (status == QR_TOO_BIG)
-            return qr_sql_fail(run->err, 8115, "IDENTITY", qr_type_name(&column->type));
+            return identity_overflow(run, column);
         QR_TRY(status);
     }
     if (!fits(&column->type, number))
-        return qr_sql_fail(run->err, 8115, "IDENTITY", qr_type_name(&column->type));
+        return identity_overflow(run, column);
     row[table->identity] = identity_value(&column->type, number);
     remember_identity(run, number);
     return QR_OK;
@@ -162,6 +170,7 @@ static enum qr_status given_identity(struct qri_run *run, const struct qri_table
 enum qr_status qri_row_complete_insert(struct qri_run *run, const struct qri_table *table,
                                        struct qr_value *row, const bool *given)
 {
+    run->eval.row++;
     for (uint16_t i = 0; i < table->n; i++)
         if (!given[i] && i != table->identity && i != table->rowversion)
             QR_TRY(eval_default(run, table, i, &row[i]));

@@ -350,8 +350,16 @@ struct qr_session {
     uint32_t fn_depth;        /* nesting of functions that SQLite called */
     struct qr_arena fn_arenas[4]; /* by depth; deeper ones are made per call */
 
-    int64_t rowcount;              /* @@ROWCOUNT */
-    int32_t error;                 /* @@ERROR */
+    int64_t rowcount; /* @@ROWCOUNT */
+    int32_t error;    /* @@ERROR */
+    struct qri_drawn_number {
+        uint32_t object_id;
+        int64_t value;
+        int64_t place;      /* which row: what was asked, or of QR_NEXT_OF_ROW -1 - its number */
+        uint64_t statement; /* ... of which statement */
+    } * drawn;              /* of each sequence the last number that a row here got */
+    size_t drawn_count, drawn_capacity;
+    uint64_t statement_serial;     /* counts statements: no two in a row have the same */
     struct qr_value last_identity; /* @@IDENTITY: INT, or NULL */
     /* No later than the first rowversion of the transaction or statement; 0: it took none. Any
      * thread reads it. */

@@ -338,6 +338,10 @@ QR_NODISCARD enum qr_status qri_exec_function(struct qr_session *session,
                                               const struct qr_cat_object *function,
                                               struct qri_call_arg *args, size_t arg_count,
                                               int32_t *ret_status, struct qr_err *err);
-/* EXEC, also as the source of an INSERT; its codes begin at `place`. */
+/* What EXEC names, without WITH RESULT SETS. */
+QR_NODISCARD enum qr_status qri_exec_any(struct qri_frame *frame, const struct qr_ast_exec *stmt,
+                                         size_t place, struct qr_err *err);
+/* EXEC, also as the source of an INSERT; its codes begin at `place`. WITH RESULT SETS holds what is
+ * sent against the clause (11535 to 11537, 11553), converts it and renames its columns. */
 QR_NODISCARD enum qr_status qri_exec_stmt(struct qri_frame *frame, const struct qr_ast_exec *stmt,
                                           size_t place, struct qr_err *err);

@@ -1,6 +1,7 @@
 /* host.c - functions whose answer is the session's: globals, ERROR_*(), settings; see
  * expr/host.def. Metadata functions are in hostfn_*.c. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "cursor_int.h"
 #include "applock_int.h"
@@ -13,6 +14,7 @@ enum { LANGUAGE_US = 0 };
 void qri_settings_stamp(struct qr_session *session)
 {
     const struct qri_options *o = &session->options;
+    session->statement_serial++;
     session->settings = (struct qr_eval_settings){
         .now_utc_ticks = qri_now_ticks(session),
         .datefirst = o->datefirst,
@@ -358,11 +360,33 @@ static enum qr_status fn_newsequentialid(struct qri_host_call *h)
     return QR_OK;
 }
 
-static enum qr_status fn_next_value(struct qri_host_call *h)
+/* The number that a row got from a sequence is kept for what else names it there. */
+static enum qr_status drawn_of(struct qri_host_call *h, uint32_t object_id,
+                               struct qri_drawn_number **ret_drawn)
 {
-    const struct qr_cat_object *seq = qri_object_by_id(h->session, (uint32_t)h->args[0].i);
-    if (seq == NULL || seq->type != QR_CAT_SEQUENCE)
-        return qr_fail(h->err, QR_NOT_FOUND, "no such sequence");
+    struct qr_session *session = h->session;
+    size_t i = 0;
+    while (i < session->drawn_count && session->drawn[i].object_id != object_id)
+        i++;
+    if (i == session->drawn_capacity) {
+        size_t n = i == 0 ? 4 : 2 * i;
+        struct qri_drawn_number *more = realloc(session->drawn, n * sizeof *more);
+        if (more == NULL)
+            return qr_fail(h->err, QR_NOMEM, "numbers of sequences");
+        session->drawn = more;
+        session->drawn_capacity = n;
+    }
+    *ret_drawn = &session->drawn[i];
+    if (i == session->drawn_count) {
+        session->drawn_count++;
+        **ret_drawn = (struct qri_drawn_number){.object_id = object_id};
+    }
+    return QR_OK;
+}
+
+static enum qr_status take_next(struct qri_host_call *h, const struct qr_cat_object *seq,
+                                int64_t *ret_value)
+{
     uint64_t counter = qri_counter_id(seq->object_id, QRI_COUNTER_SEQUENCE);
     int64_t value = 0;
     enum qr_status status =
@@ -378,7 +402,28 @@ static enum qr_status fn_next_value(struct qri_host_call *h)
     } else {
         QR_TRY(status);
     }
-    return number(h, value);
+    *ret_value = value;
+    return QR_OK;
+}
+
+static enum qr_status fn_next_value(struct qri_host_call *h)
+{
+    uint64_t statement = h->session->statement_serial;
+    int64_t place = h->args[1].i;
+    const struct qr_cat_object *seq = qri_object_by_id(h->session, (uint32_t)h->args[0].i);
+    struct qri_drawn_number *drawn = NULL;
+    if (seq == NULL || seq->type != QR_CAT_SEQUENCE)
+        return qr_fail(h->err, QR_NOT_FOUND, "no such sequence");
+    QR_TRY(drawn_of(h, seq->object_id, &drawn));
+    if (place == QR_NEXT_AGAIN)
+        return number(h, drawn->value);
+    if (place == QR_NEXT_OF_ROW)
+        place = -1 - (int64_t)h->eval->row;
+    if (place == QR_NEXT_NEW || drawn->place != place || drawn->statement != statement)
+        QR_TRY(take_next(h, seq, &drawn->value));
+    drawn->place = place;
+    drawn->statement = statement;
+    return number(h, drawn->value);
 }
 
 /* ---- the table ---- */

@@ -131,6 +131,8 @@ static enum qr_status run_batch(struct qr_session *session, struct qr_str text)
     struct qri_frame frame;
     enum qr_status status = qri_frame_push(session, &frame, unit, &session->err);
     if (status == QR_OK) {
+        if (unit->batch->sets_parse_only) /* of a batch that does not run, too */
+            session->options.parseonly = unit->batch->parse_only;
         status = session->options.parseonly ? QR_OK : qri_frame_run(&frame);
         if (unit->batch->sets_quoted_identifier)
             session->options.quoted_identifier = unit->batch->quoted_identifier;

@@ -292,8 +292,8 @@ enum qr_status qri_exec_function(struct qr_session *session, const struct qr_cat
     return status;
 }
 
-enum qr_status qri_exec_stmt(struct qri_frame *frame, const struct qr_ast_exec *stmt, size_t place,
-                             struct qr_err *err)
+enum qr_status qri_exec_any(struct qri_frame *frame, const struct qr_ast_exec *stmt, size_t place,
+                            struct qr_err *err)
 {
     if (stmt->string != NULL)
         return exec_string(frame, stmt, place, err);

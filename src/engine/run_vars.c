@@ -319,7 +319,12 @@ enum qr_status qri_run_waitfor(struct qri_frame *frame, const struct qri_op *op,
         return qr_fail(err, QR_UNSUPPORTED, "WAITFOR with a statement is not supported.");
     struct qr_type want = qr_type_time(QR_TYPE_TIME, 7);
     struct qr_value value;
-    QR_TRY(qri_eval_scalar(frame, 0, stmt->value, &want, NULL, &value, err));
+    enum qr_status status = qri_eval_scalar(frame, 0, stmt->value, &want, NULL, &value, err);
+    if (status == QR_SQL && err->number == 241 && stmt->value->kind == QR_AE_LITERAL)
+        return qr_sql_fail(
+            err, 148,
+            qr_arena_str(&frame->arena, ((const struct qr_ast_literal *)stmt->value)->text).p);
+    QR_TRY(status);
     if (value.cell != QR_CELL_INT)
         return QR_OK;
     int64_t day = (int64_t)86400 * 10000000, ticks = value.i;

@@ -176,6 +176,7 @@ void qr_session_free(struct qr_session *session)
     for (size_t i = 0; i < sizeof session->fn_arenas / sizeof session->fn_arenas[0]; i++)
         qr_arena_done(&session->fn_arenas[i]);
     free(session->prepared);
+    free(session->drawn);
     qr_arena_done(&session->arena);
     free(session);
     qri_link_trim(db);

@@ -87,7 +87,7 @@ static enum qr_status type_rank(struct qr_expr_builder *b, struct qr_agg_call *c
 {
     call->type = qr_type_of(QR_TYPE_BIGINT);
     if (call->arg_count == 1)
-        return qr_expr_convert(b, call->type, call->args[0], &call->args[0]);
+        return qr_expr_call(b, qr_str("NTILE TILES"), call->args, 1, &call->args[0]);
     return QR_OK;
 }
 
@@ -105,9 +105,56 @@ static enum qr_status type_neighbour(struct qr_expr_builder *b, struct qr_agg_ca
     call->type = call->args[0]->type;
     call->label = (enum qr_collation_label)call->args[0]->label;
     if (call->arg_count > 1)
-        QR_TRY(qr_expr_convert(b, qr_type_of(QR_TYPE_BIGINT), call->args[1], &call->args[1]));
+        QR_TRY(qr_expr_call(b, qr_str("LAG OFFSET"), &call->args[1], 1, &call->args[1]));
     if (call->arg_count > 2)
         QR_TRY(qri_coerce(b, call->type, call->args[2], &call->args[2]));
+    return QR_OK;
+}
+
+/* --- NEXT VALUE FOR ... OVER (ORDER BY ...): its rows take numbers in that order --- */
+
+struct numbers {
+    struct qr_value last;
+    int64_t rows;
+};
+
+static enum qr_status type_next(struct qr_expr_builder *b, struct qr_agg_call *call)
+{
+    (void)b;
+    call->type = qr_type_of(QR_TYPE_BIGINT);
+    return QR_OK;
+}
+
+static enum qr_status next_step(const struct qr_agg_call *call, void *state, struct qr_eval *ctx,
+                                const struct qr_value *args, struct qr_err *err)
+{
+    struct numbers *n = state;
+    const struct qr_value what[2] = {args[0], qr_value_wide(QR_NEXT_ORDERED + n->rows++)};
+    const struct qr_call next = {.ctx = ctx, .args = what, .arg_count = call->arg_count};
+    if (ctx->host_ops == NULL)
+        return qr_fail(err, QR_UNSUPPORTED, "NEXT VALUE FOR is not supported here");
+    return ctx->host_ops->call(ctx->host, ctx, QR_HOST_NEXT_VALUE, &next, &n->last, err);
+}
+
+/* No row leaves a frame that begins with the first. */
+static enum qr_status next_inverse(const struct qr_agg_call *call, void *state, struct qr_eval *ctx,
+                                   const struct qr_value *args, struct qr_err *err)
+{
+    (void)call;
+    (void)state;
+    (void)ctx;
+    (void)args;
+    (void)err;
+    return QR_OK;
+}
+
+static enum qr_status next_value(const struct qr_agg_call *call, void *state, struct qr_eval *ctx,
+                                 struct qr_value *ret, struct qr_err *err)
+{
+    (void)call;
+    (void)ctx;
+    (void)err;
+    *ret = ((const struct numbers *)state)->last;
     return QR_OK;
 }
 
@@ -121,6 +168,8 @@ static const struct qr_agg window_aggs[] = {
     {"LAG", 1, 3, NEIGHBOUR, "lag", type_neighbour, 0, NULL, NULL, NULL, NULL},
     {"LAST_VALUE", 1, 1, NEIGHBOUR, "last_value", type_neighbour, 0, NULL, NULL, NULL, NULL},
     {"LEAD", 1, 3, NEIGHBOUR, "lead", type_neighbour, 0, NULL, NULL, NULL, NULL},
+    {"NEXT VALUE FOR", 2, 2, QR_AGG_OVER_ONLY, NULL, type_next, sizeof(struct numbers), next_step,
+     next_inverse, next_value, NULL},
     {"NTILE", 1, 1, RANKING, "ntile", type_rank, 0, NULL, NULL, NULL, NULL},
     {"PERCENT_RANK", 0, 0, RANKING, "percent_rank", type_share, 0, NULL, NULL, NULL, NULL},
     {"RANK", 0, 0, RANKING, "rank", type_rank, 0, NULL, NULL, NULL, NULL},

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/checked.h"
+#include "codec/convert.h"
 #include "base/banned.h"
 
 static enum qr_status return_float(const struct qr_call *c, double r, struct qr_value *ret,
@@ -325,7 +326,7 @@ static enum qr_status return_number(const struct qr_call *c, double r, struct qr
             return QR_OK;
         }
         snprintf(text, sizeof text, "%f", r);
-        return qr_sql_fail(err, 232, qr_type_name(type), text);
+        return qr_float_overflow(err, type, text);
     case QRI_DECIMAL: {
         enum qr_num num =
             isfinite(r) ? qr_dec_from_double(r, type->precision, type->scale, &w) : QR_NUM_OVERFLOW;

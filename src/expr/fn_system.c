@@ -55,6 +55,24 @@ static enum qr_status fn_timezone(const struct qr_call *c, struct qr_value *ret,
     return QR_OK;
 }
 
+/* --- arguments of window functions --- */
+
+static enum qr_status fn_tiles(const struct qr_call *c, struct qr_value *ret, struct qr_err *err)
+{
+    if (qr_value_is_null(&c->args[0]) || c->args[0].i <= 0)
+        return qr_sql_fail(err, 4116, "ntile");
+    *ret = c->args[0];
+    return QR_OK;
+}
+
+static enum qr_status fn_offset(const struct qr_call *c, struct qr_value *ret, struct qr_err *err)
+{
+    if (qr_value_is_null(&c->args[0]) || c->args[0].i < 0)
+        return qr_sql_fail(err, 8730);
+    *ret = c->args[0];
+    return QR_OK;
+}
+
 /* --- bits --- */
 
 static const struct {
@@ -331,6 +349,7 @@ static enum qr_status fn_formatmessage(const struct qr_call *c, struct qr_value 
 
 enum { GLOBAL = QR_FUNC_STABLE | QR_FUNC_GLOBAL | QR_FUNC_NOT_NULL };
 enum { SESSION = QR_FUNC_STABLE | QR_FUNC_NOT_NULL };
+enum { CHECKED = QR_FUNC_NULLS | QR_FUNC_NOT_NULL };
 static const struct qr_func system_funcs[] = {
     /* clang-format off */
     {"@@DATEFIRST", 0, 0, "", NULL, QR_TYPE_TINYINT, 0, fn_datefirst, GLOBAL, QR_HOST_NONE},
@@ -350,7 +369,9 @@ static const struct qr_func system_funcs[] = {
     {"GET_BIT",    2, 2, "*i", type_get_bit, 0, 0, fn_get_bit, 0, QR_HOST_NONE},
     {"GREATEST",   1, 254, "*", type_greatest, 0, 0, fn_greatest, QR_FUNC_NULLS, QR_HOST_NONE},
     {"LEAST",      1, 254, "*", type_greatest, 0, 0, fn_greatest, QR_FUNC_NULLS, QR_HOST_NONE},
+    {"LAG OFFSET", 1, 1, "I", NULL, QR_TYPE_BIGINT, 0, fn_offset, CHECKED, QR_HOST_NONE},
     {"LEFT_SHIFT", 2, 2, "*I", type_bits, 0, 0, fn_shift, 0, QR_HOST_NONE},
+    {"NTILE TILES", 1, 1, "I", NULL, QR_TYPE_BIGINT, 0, fn_tiles, CHECKED, QR_HOST_NONE},
     {"RIGHT_SHIFT", 2, 2, "*I", type_bits, 0, 0, fn_shift, 0, QR_HOST_NONE},
     {"SET_BIT",    2, 3, "*it", type_bits, 0, 0, fn_set_bit, 0, QR_HOST_NONE},
     {"SQL_VARIANT_PROPERTY", 2, 2, "*n", NULL, QR_TYPE_SQL_VARIANT, 0, fn_variant_property,

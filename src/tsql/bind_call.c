@@ -1,6 +1,8 @@
 /* bind_call.c - function calls: built-ins, aggregates, user functions; see bind_int.h */
 #include "bind_int.h"
 
+#include <string.h>
+
 #include "base/banned.h"
 
 /* --- built-ins with a syntax of their own --- */
@@ -11,9 +13,12 @@ static enum qr_status bind_iif(struct qri_compile *c, const struct qr_ast_call *
     const struct qr_expr *condition = NULL, *then = NULL, *otherwise = NULL;
     if (ast->args.count != 3)
         return qr_sql_fail(c->err, 174, "IIF", 3);
+    bool in_choice = c->in_choice;
+    c->in_choice = true;
     QR_TRY(qri_condition(c, ast->args.items[0], &condition));
     QR_TRY(qri_expr(c, ast->args.items[1], &then));
     QR_TRY(qri_expr(c, ast->args.items[2], &otherwise));
+    c->in_choice = in_choice;
     return qr_expr_iif(&c->b, condition, then, otherwise, ret_expr);
 }
 
@@ -81,6 +86,15 @@ static struct qr_str builtin_name(const struct qr_ast_call *ast)
     return name;
 }
 
+static bool is_choice(const struct qr_func *func)
+{
+    static const char *const names[] = {"CHOOSE", "COALESCE", "ISNULL", "NULLIF"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(func->name, names[i]) == 0)
+            return true;
+    return false;
+}
+
 static enum qr_status bind_builtin(struct qri_compile *c, const struct qr_ast_call *ast,
                                    const struct qr_expr **ret_expr)
 {
@@ -91,7 +105,11 @@ static enum qr_status bind_builtin(struct qri_compile *c, const struct qr_ast_ca
         return qri_nomem(c);
     if (func == NULL)
         return qr_sql_fail(c->err, 195, qri_text_z(c, name), "built-in function name");
+    if (func->host == QR_HOST_NEWSEQUENTIALID && !c->in_default)
+        return qr_sql_fail(c->err, 302);
     size_t first = 0;
+    bool in_choice = c->in_choice;
+    c->in_choice |= is_choice(func);
     if ((func->flags & QR_FUNC_DATEPART) != 0 && ast->args.count > 0) {
         QR_TRY(bind_datepart(c, func, ast->args.items[0], &args[0]));
         first = 1;
@@ -101,6 +119,7 @@ static enum qr_status bind_builtin(struct qri_compile *c, const struct qr_ast_ca
         QR_TRY(is_kind ? qr_expr_string(&c->b, bare_word(ast->args.items[i]), false, &args[i])
                        : qri_expr(c, ast->args.items[i], &args[i]));
     }
+    c->in_choice = in_choice;
     return qr_expr_call(&c->b, name, args, ast->args.count, ret_expr);
 }
 

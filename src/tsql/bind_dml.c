@@ -53,8 +53,10 @@ static enum qr_status bind_columns(struct qri_compile *c, const struct qr_cat_ob
         return qri_nomem(c);
     for (size_t i = 0; i < n; i++) {
         const struct qr_cat_column *col = &table->columns[i];
+        c->completes_rows = true;
         if (col->default_text.n != 0)
             QR_TRY(qri_default(c, table, i, &dml->defaults[i]));
+        c->completes_rows = false;
         if (col->is_computed)
             QR_TRY(
                 qri_row_expr(c, table, col->computed_text, false, &col->type, &dml->computed[i]));

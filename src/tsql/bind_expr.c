@@ -234,8 +234,8 @@ static enum qr_status bind_cast(struct qri_compile *c, const struct qr_ast_expr 
     return QR_OK;
 }
 
-static enum qr_status bind_case(struct qri_compile *c, const struct qr_ast_expr *head,
-                                const struct qr_expr **ret_expr)
+static enum qr_status case_parts(struct qri_compile *c, const struct qr_ast_expr *head,
+                                 const struct qr_expr **ret_expr)
 {
     const struct qr_ast_case *ast = (const struct qr_ast_case *)head;
     const struct qr_expr *operand = NULL, *otherwise = NULL;
@@ -257,6 +257,16 @@ static enum qr_status bind_case(struct qri_compile *c, const struct qr_ast_expr 
     if (operand != NULL)
         return qr_expr_case_simple(&c->b, operand, whens, thens, ast->count, otherwise, ret_expr);
     return qr_expr_case(&c->b, whens, thens, ast->count, otherwise, ret_expr);
+}
+
+static enum qr_status bind_case(struct qri_compile *c, const struct qr_ast_expr *head,
+                                const struct qr_expr **ret_expr)
+{
+    bool in_choice = c->in_choice;
+    c->in_choice = true;
+    QR_TRY(case_parts(c, head, ret_expr));
+    c->in_choice = in_choice;
+    return QR_OK;
 }
 
 static enum qr_status bind_collate(struct qri_compile *c, const struct qr_ast_expr *head,
@@ -284,21 +294,6 @@ static enum qr_status bind_time_zone(struct qri_compile *c, const struct qr_ast_
     QR_TRY(qri_expr(c, ast->operand, &args[0]));
     QR_TRY(qri_expr(c, ast->zone, &args[1]));
     return qr_expr_call(&c->b, qr_str("AT TIME ZONE"), args, 2, ret_expr);
-}
-
-static enum qr_status bind_next_value(struct qri_compile *c, const struct qr_ast_expr *head,
-                                      const struct qr_expr **ret_expr)
-{
-    const struct qr_ast_next_value *ast = (const struct qr_ast_next_value *)head;
-    struct qri_object found;
-    const struct qr_expr *id = NULL, *value = NULL;
-    QR_TRY(qri_object_find(c, &ast->sequence, false, &found));
-    if (found.object->type != QR_CAT_SEQUENCE)
-        return qr_sql_fail(c->err, 11726, qri_name_z(c, &ast->sequence));
-    QR_TRY(qri_use_call(c, &found, QR_ACCESS_UPDATE));
-    QR_TRY(qr_expr_int(&c->b, found.object->object_id, &id));
-    QR_TRY(qr_expr_call(&c->b, qr_str("NEXT VALUE FOR"), &id, 1, &value));
-    return qr_expr_convert(&c->b, found.object->sequence_type, value, ret_expr);
 }
 
 static enum qr_status bind_pseudo(struct qri_compile *c, const struct qr_ast_expr *head,
@@ -496,7 +491,7 @@ static const expr_fn binders[QR_AE_KIND_COUNT] = {
     [QR_AE_SUBQUERY] = bind_scalar_subquery,
     [QR_AE_COLLATE] = bind_collate,
     [QR_AE_AT_TIME_ZONE] = bind_time_zone,
-    [QR_AE_NEXT_VALUE] = bind_next_value,
+    [QR_AE_NEXT_VALUE] = qri_next_value,
     [QR_AE_PSEUDO] = bind_pseudo,
     [QR_AE_IDENTITY] = bind_identity_call,
     [QR_AE_COMPARE] = bind_compare,

@@ -175,6 +175,8 @@ enum qr_status qri_group_by(struct qri_compile *c, const struct qr_ast_select *a
     bool is_plain = !group->with_rollup && !group->with_cube;
     if (group->count == 0)
         return QR_OK;
+    if (group->all && ast->where != NULL) /* groups of which no row is left have NULL and 0 */
+        return qr_fail(c->err, QR_UNSUPPORTED, "GROUP BY ALL with WHERE is not supported");
     c->clause = QRI_CLAUSE_GROUP;
     query->is_grouped = true;
     QR_TRY(sets_alloc(c, 1, &sets));

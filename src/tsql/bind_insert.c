@@ -103,6 +103,7 @@ static enum qr_status bind_row(struct insert *in, const struct qr_ast_row *ast,
 {
     struct qri_compile *c = in->c;
     QR_TRY(check_count(in, ast->values.count, true));
+    c->drawn = NULL; /* each row has numbers of its own */
     for (size_t i = 0; i < in->count; i++) {
         const struct qr_ast_expr *value = ast->values.items[i];
         struct qr_plan_set *set = &row[i];

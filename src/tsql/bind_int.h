@@ -305,6 +305,12 @@ struct qri_compile {
     size_t assigning_live; /* how many of its items, from the first, may have assigned already */
     const struct qr_ast_set_items *setting; /* of an UPDATE, are being bound */
     bool is_top_query;                      /* the query about to be bound is the statement's own */
+    bool in_default;                        /* a column's DEFAULT is being bound */
+    bool completes_rows;                    /* … of rows that the engine completes one by one */
+    bool in_merge;                          /* a MERGE is */
+    bool in_choice;                         /* what stands in CASE, IIF and the like is */
+    bool is_branch;                         /* a set operation's query is */
+    struct qri_drawn *drawn;                /* sequences that the row being bound has numbers of */
     bool is_tested_query;                   /* … is of EXISTS */
     uint32_t schema_id;                     /* for one-part names: the batch's, or the module's */
     bool fell_through;                      /* one was not there, and found in dbo */
@@ -501,6 +507,13 @@ QR_NODISCARD enum qr_status qri_within_args(struct qri_compile *c, const struct 
 QR_NODISCARD enum qr_status qri_window_call(struct qri_compile *c, const struct qr_ast_call *ast,
                                             const struct qr_agg *agg,
                                             const struct qr_expr **ret_expr);
+/* NEXT VALUE FOR … OVER (ORDER BY …): args are those of the function of that name. */
+QR_NODISCARD enum qr_status qri_next_value_over(struct qri_compile *c,
+                                                const struct qr_ast_window *over,
+                                                const struct qr_expr *const args[2],
+                                                const struct qr_expr **ret_expr);
+QR_NODISCARD enum qr_status qri_next_value(struct qri_compile *c, const struct qr_ast_expr *head,
+                                           const struct qr_expr **ret_expr);
 QR_NODISCARD enum qr_status qri_scalar_subquery(struct qri_compile *c,
                                                 const struct qr_ast_query *ast,
                                                 const struct qr_expr **ret_expr);

@@ -262,6 +262,7 @@ enum qr_status qri_merge(struct qri_compile *c, const struct qr_ast_merge *ast,
     if (m.stage == NULL)
         return qri_nomem(c);
     plan->kind = QR_PLAN_MERGE;
+    c->in_merge = true;
     QR_TRY(check_whens(&m));
     QR_TRY(qri_bind_options(c, &ast->options));
     QR_TRY(qri_with(c, ast->with));

@@ -10,9 +10,9 @@ struct output {
     enum qr_status status;
 };
 
-/* inserted or deleted: its columns are inputs from `first` on. */
+/* inserted or deleted: its columns are inputs from `first` on. is_maybe: some rows have none. */
 static enum qr_status add_pseudo(struct output *o, struct qri_scope *scope, const char *name,
-                                 size_t first)
+                                 size_t first, bool is_maybe)
 {
     struct qri_compile *c = o->c;
     const struct qr_cat_object *table = o->t->object;
@@ -27,10 +27,10 @@ static enum qr_status add_pseudo(struct output *o, struct qri_scope *scope, cons
         struct qri_column *to = &source->columns[i];
         to->name = from->name;
         to->type = from->type;
-        to->nullable = from->nullable;
+        to->nullable = from->nullable || is_maybe;
         to->user_type_id = from->user_type_id;
         to->label = qr_type_is_string(&from->type) ? QR_LABEL_IMPLICIT : QR_LABEL_COERCIBLE_DEFAULT;
-        QR_TRY(qr_expr_input(&c->b, (uint32_t)(first + i), from->type, from->nullable, to->label,
+        QR_TRY(qr_expr_input(&c->b, (uint32_t)(first + i), from->type, to->nullable, to->label,
                              &to->expr));
     }
     return qri_scope_add(c, scope, source);
@@ -189,12 +189,13 @@ enum qr_status qri_outputs(struct qri_compile *c, const struct qr_ast_outputs *a
     if (ast->count == 0)
         return QR_OK;
     struct qri_scope *scope = qri_scope_new(c, outer, NULL);
+    bool is_merge = dml->action_index != SIZE_MAX;
     if (scope == NULL)
         return qri_nomem(c);
     if (has_deleted)
-        QR_TRY(add_pseudo(&o, scope, "deleted", 0));
+        QR_TRY(add_pseudo(&o, scope, "deleted", 0, is_merge));
     if (has_inserted)
-        QR_TRY(add_pseudo(&o, scope, "inserted", t->object->column_count));
+        QR_TRY(add_pseudo(&o, scope, "inserted", t->object->column_count, is_merge));
     c->scope = scope;
     c->clause = QRI_CLAUSE_OUTPUT;
     for (size_t i = 0; i < ast->count; i++) {

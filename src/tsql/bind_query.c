@@ -124,7 +124,10 @@ static enum qr_status bind_setop(struct qri_compile *c, const struct qr_ast_seto
             cte->partial = query;
             cte->uses_itself = false;
         }
+        bool is_branch = c->is_branch;
+        c->is_branch = true;
         QR_TRY(qri_bind_query(c, ast->branches[k], c->scope, &query->branches[k]));
+        c->is_branch = is_branch;
         if (cte != NULL && cte->uses_itself && !query->is_recursive) {
             query->is_recursive = true;
             query->anchor_count = k;

@@ -282,7 +282,10 @@ enum qr_status qri_select(struct qri_compile *c, const struct qr_ast_select *ast
     }
     QR_TRY(qri_group_by(c, ast, query));
     c->clause = QRI_CLAUSE_SELECT;
+    struct qri_drawn *drawn = c->drawn;
+    c->drawn = NULL;
     QR_TRY(bind_items(c, ast, query));
+    c->drawn = drawn;
     if (ast->having != NULL) {
         c->clause = QRI_CLAUSE_HAVING;
         QR_TRY(qri_condition(c, ast->having, &query->having));

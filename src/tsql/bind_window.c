@@ -244,3 +244,31 @@ enum qr_status qri_window_call(struct qri_compile *c, const struct qr_ast_call *
     const struct qr_expr *both[] = {*ret_expr, otherwise};
     return qr_expr_call(&c->b, qr_str("ISNULL"), both, 2, ret_expr);
 }
+
+/* An aggregate that takes a number at each row, of which the frame has the last. */
+enum qr_status qri_next_value_over(struct qri_compile *c, const struct qr_ast_window *over,
+                                   const struct qr_expr *const args[2],
+                                   const struct qr_expr **ret_expr)
+{
+    static const struct qr_ast_frame so_far = {.start = QR_FRAME_UNBOUNDED_PRECEDING,
+                                               .end = QR_FRAME_CURRENT_ROW};
+    struct qri_leaf *leaf = QRI_NEW(c, struct qri_leaf);
+    if (leaf == NULL)
+        return qri_nomem(c);
+    leaf->kind = QRI_LEAF_WINDOW;
+    leaf->agg = QRI_NEW(c, struct qr_agg_call);
+    leaf->window = QRI_NEW(c, struct qri_window);
+    if (leaf->agg == NULL || leaf->window == NULL)
+        return qri_nomem(c);
+    c->in_window = true;
+    QR_TRY(bind_over(c, over, leaf->window));
+    c->in_window = false;
+    if (leaf->window->frame != NULL)
+        return qr_sql_fail(c->err, 11737);
+    leaf->window->frame = &so_far;
+    QR_TRY(qr_agg_bind(&c->b, qr_agg_find(qr_str("NEXT VALUE FOR")), args, 2, false, leaf->agg));
+    if (c->scope != NULL && c->scope->query != NULL)
+        c->scope->query->has_window = true;
+    struct qr_expr_foreign shape = {.type = leaf->agg->type};
+    return qri_leaf(c, leaf, &shape, ret_expr);
+}

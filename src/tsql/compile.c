@@ -318,6 +318,9 @@ enum qr_status qri_row_expr(struct qri_compile *c, const struct qr_cat_object *t
     const struct qr_expr *expr = NULL;
     qri_compile_init(&row, c->arena, c->env, c->err);
     row.row_table = table;
+    row.in_default = table == NULL;
+    row.completes_rows = c->completes_rows;
+    row.drawn = c->drawn;
     row.schema_id = table == NULL ? c->schema_id : table->schema_id;
     row.through = table == NULL ? c->through : qri_through(c, table);
     QR_TRY(qri_text_expr(&row, text, is_condition, &expr));
@@ -326,6 +329,7 @@ enum qr_status qri_row_expr(struct qri_compile *c, const struct qr_cat_object *t
     for (size_t i = 0; i < row.depend_count; i++)
         QR_TRY(qri_depend(c, row.depends[i]));
     QR_TRY(qri_uses_adopt(c, &row));
+    c->drawn = row.drawn;
     *ret_expr = expr;
     return QR_OK;
 }
@@ -338,6 +342,7 @@ enum qr_status qr_tsql_bind_row_expr(struct qr_arena *arena_plan, const struct q
     struct qri_compile c;
     struct qr_plan_accesses accesses = {0};
     qri_compile_init(&c, arena_plan, env, err);
+    c.completes_rows = true;
     QR_TRY(done(&c, qri_row_expr(&c, table, text, is_condition, want, ret_expr)));
     if (env->want == NULL)
         return QR_OK;

@@ -230,6 +230,8 @@ static void parse_batch(struct qri_parser *p, void *ret)
     batch->literal_count = p->lex.ordinal;
     batch->quoted_identifier = p->quoted_identifier;
     batch->sets_quoted_identifier = p->sets_quoted_identifier;
+    batch->sets_parse_only = p->sets_parse_only;
+    batch->parse_only = p->parse_only;
     batch->has_secret = p->has_secret;
     *(struct qr_tsql_batch **)ret = batch;
 }

@@ -66,6 +66,61 @@ static void exec_string(struct qri_parser *p, struct qr_ast_exec *exec)
     }
 }
 
+static void result_column(struct qri_parser *p, struct qr_ast_result_column *column)
+{
+    column->name = qri_p_ident(p);
+    qri_p_type(p, &column->type);
+    if (qri_p_accept(p, KW_COLLATE))
+        column->collation = qri_p_ident(p);
+    column->not_null = qri_p_accept2(p, KW_NOT, KW_NULL);
+    if (!column->not_null)
+        (void)qri_p_accept(p, KW_NULL);
+}
+
+/* ( column type, ... ) | AS OBJECT name | AS TYPE name | AS FOR XML */
+static void result_set(struct qri_parser *p, struct qr_ast_result_set *set)
+{
+    uint32_t begin = p->tok.begin;
+    if (qri_p_accept(p, KW_AS)) {
+        if (qri_p_accept(p, KW_FOR)) {
+            qri_p_expect(p, KW_XML);
+            set->refuse = qri_p_text_from(p, begin);
+            return;
+        }
+        if (!qri_p_accept(p, KW_TYPE) && !qri_p_accept_word(p, "OBJECT"))
+            qri_p_syntax(p);
+        set->refuse = qri_p_text_from(p, begin);
+        (void)qri_p_name(p, 3);
+        return;
+    }
+    qri_p_expect_sym(p, '(');
+    do {
+        struct qr_ast_result_column column = {0};
+        result_column(p, &column);
+        *(struct qr_ast_result_column *)qri_p_push(p, &set->columns, &set->count, sizeof column) =
+            column;
+    } while (qri_p_accept_sym(p, ','));
+    qri_p_expect_sym(p, ')');
+}
+
+static void result_sets(struct qri_parser *p, struct qr_ast_exec *exec)
+{
+    if (qri_p_accept(p, KW_UNDEFINED))
+        return;
+    if (qri_p_accept_word(p, "NONE")) {
+        exec->results = QR_RESULTS_NONE;
+        return;
+    }
+    exec->results = QR_RESULTS_DEFINED;
+    qri_p_expect_sym(p, '(');
+    do {
+        struct qr_ast_result_set set = {0};
+        result_set(p, &set);
+        *(struct qr_ast_result_set *)qri_p_push(p, &exec->sets, &exec->set_count, sizeof set) = set;
+    } while (qri_p_accept_sym(p, ','));
+    qri_p_expect_sym(p, ')');
+}
+
 static void exec_options(struct qri_parser *p, struct qr_ast_exec *exec)
 {
     if (!qri_p_at(p, KW_WITH) ||
@@ -80,10 +135,7 @@ static void exec_options(struct qri_parser *p, struct qr_ast_exec *exec)
         uint32_t begin = p->tok.begin;
         qri_p_expect(p, KW_RESULT);
         qri_p_expect(p, KW_SETS);
-        if (qri_p_at_sym(p, '('))
-            qri_p_skip_paren(p);
-        else if (!qri_p_accept(p, KW_UNDEFINED) && !qri_p_accept_word(p, "NONE"))
-            qri_p_syntax(p);
+        result_sets(p, exec);
         exec->result_sets = qri_p_text_from(p, begin);
     } while (qri_p_accept_sym(p, ','));
 }

@@ -43,6 +43,7 @@ struct qri_parser {
     struct qr_str text; /* the batch's copy */
     bool quoted_identifier;
     bool sets_quoted_identifier;
+    bool parse_only, sets_parse_only;
     bool has_secret;
     bool in_module;      /* body of a procedure, function or trigger */
     bool value_returned; /* RETURN may have a value here */

@@ -118,6 +118,10 @@ static void set_switches(struct qri_parser *p, struct qr_ast_set_option *node)
             p->quoted_identifier = node->on;
             p->sets_quoted_identifier = true;
         }
+        if (qr_str_ieqz(node->options.items[i], "PARSEONLY")) {
+            p->parse_only = node->on;
+            p->sets_parse_only = true;
+        }
     }
 }
 

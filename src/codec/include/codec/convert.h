@@ -44,6 +44,9 @@ struct qr_converter {
  * ISO, while CONVERT(..., 0) gives 'Jan  2 2020  3:04AM'. */
 enum { QR_STYLE_DEFAULT = -1 };
 
+/* Fails with 232, whose state goes by the type: `text` is the number that does not fit `to`. */
+enum qr_status qr_float_overflow(struct qr_err *err, const struct qr_type *to, const char *text);
+
 /* Fails with 206, 257 or 529 if the pair is not allowed in `mode`, with 281 if a constant style
  * does not exist for the pair. The `from` type may be the untyped NULL. */
 QR_NODISCARD enum qr_status qr_converter_init(struct qr_converter *c, const struct qr_type *from,

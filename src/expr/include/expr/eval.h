@@ -53,6 +53,7 @@ struct qr_eval {
     const struct qr_eval_host *host_ops; /* NULL: host functions answer 40510 */
     void *host;
     struct qr_rand *random_state; /* NULL: RAND() without a seed asks host_ops->random each time */
+    uint64_t row;                 /* counts those whose DEFAULTs are evaluated here */
     bool null_eliminated;         /* aggregates set it: warning 8153 is due */
 };
 

@@ -44,6 +44,14 @@ enum qr_host_func {
     QR_HOST_COUNT
 };
 
+/* Several expressions of a row that name one sequence get one number. */
+enum qr_next_value {
+    QR_NEXT_NEW,     /* the first of its row to be evaluated */
+    QR_NEXT_AGAIN,   /* the number that the first has got */
+    QR_NEXT_OF_ROW,  /* a DEFAULT of a row that is being completed: the first takes a number */
+    QR_NEXT_ORDERED, /* at the first row of an ordered window; one more at each row after it */
+};
+
 struct qr_func {
     const char *name; /* upper case */
     uint8_t args_min, args_max;

@@ -188,6 +188,23 @@ struct qr_ast_exec_arg {
     struct qr_ast_expr *value; /* constant, variable, QR_LIT_DEFAULT; a bare word is QR_AE_COLUMN */
     bool output;
 };
+/* A column of WITH RESULT SETS. */
+struct qr_ast_result_column {
+    struct qr_ast_ident name;
+    struct qr_ast_type type;
+    struct qr_ast_ident collation; /* absent: none */
+    bool not_null;
+};
+struct qr_ast_result_set {
+    struct qr_ast_result_column *columns;
+    size_t count;         /* 0: one of the other forms */
+    struct qr_str refuse; /* then what it is, such as "AS OBJECT" */
+};
+enum qr_ast_results {
+    QR_RESULTS_UNSAID, /* or UNDEFINED: whatever comes */
+    QR_RESULTS_NONE,
+    QR_RESULTS_DEFINED,
+};
 struct qr_ast_exec {
     struct qr_ast_stmt head;
     struct qr_str return_variable;    /* EXEC @rc = p */
@@ -203,6 +220,9 @@ struct qr_ast_exec {
     bool bare; /* without EXEC, first in the batch */
     bool recompile;
     struct qr_str result_sets; /* text of WITH RESULT SETS ..., absent mostly */
+    enum qr_ast_results results;
+    struct qr_ast_result_set *sets; /* QR_RESULTS_DEFINED */
+    size_t set_count;
 };
 
 enum qr_ast_tran { QR_ATRAN_BEGIN, QR_ATRAN_COMMIT, QR_ATRAN_ROLLBACK, QR_ATRAN_SAVE };

@@ -40,7 +40,9 @@ struct qr_tsql_batch {
         *undeclared; /* scalar variables used where the text has not declared them */
     size_t undeclared_count;
     bool sets_quoted_identifier; /* a SET QUOTED_IDENTIFIER stood in it */
-    bool has_secret;             /* a password stands in it: the text is shown to nobody */
+    bool sets_parse_only; /* a SET PARSEONLY stood in it, which counts from when it is read */
+    bool parse_only;      /* then: as the last one of them says */
+    bool has_secret;      /* a password stands in it: the text is shown to nobody */
 };
 
 QR_NODISCARD enum qr_status qr_tsql_parse(struct qr_arena *arena_batch, const char *sql,

@@ -1,0 +1,63 @@
+-- WITH RESULT SETS, OUTPUT of MERGE, arguments of window functions, SET PARSEONLY.
+CREATE TABLE t (i int PRIMARY KEY, v varchar(10) NOT NULL)
+INSERT t VALUES (1, 'a'), (2, 'b'), (3, 'c')
+GO
+MERGE t USING (VALUES (1, 'm'), (9, 'n')) AS s (i, v) ON t.i = s.i
+WHEN MATCHED THEN UPDATE SET v = s.v
+WHEN NOT MATCHED BY TARGET THEN INSERT (i, v) VALUES (s.i, s.v)
+WHEN NOT MATCHED BY SOURCE AND t.i > 2 THEN DELETE
+OUTPUT $action, inserted.*, deleted.*;
+GO
+SELECT NTILE(2) OVER (ORDER BY i) FROM t
+SELECT NTILE(0) OVER (ORDER BY i) FROM t
+SELECT NTILE(NULL) OVER (ORDER BY i) FROM t
+GO
+SELECT LAG(i, 0) OVER (ORDER BY i), LEAD(i, i - 1) OVER (ORDER BY i) FROM t
+SELECT LAG(i, -1) OVER (ORDER BY i) FROM t
+SELECT LEAD(i, 1 - i) OVER (ORDER BY i) FROM t
+GO
+CREATE PROC two AS SELECT 1 AS a, 'x' AS b; SELECT N'abc' AS c
+GO
+EXEC two WITH RESULT SETS ((q bigint NOT NULL, w nvarchar(5)), (z nchar(2)))
+GO
+EXEC two WITH RESULT SETS UNDEFINED
+GO
+EXEC two WITH RESULT SETS NONE
+GO
+EXEC two WITH RESULT SETS ((q bigint, w nvarchar(5)))
+GO
+EXEC two WITH RESULT SETS ((q bigint, w nvarchar(5)), (z int, y int))
+GO
+EXEC two WITH RESULT SETS ((q bigint, w nvarchar(5)), (z varchar(5)), (y int))
+GO
+EXEC ('SELECT CAST(NULL AS int) AS a') WITH RESULT SETS ((a int NOT NULL))
+GO
+EXEC ('SELECT ''x'' AS a') WITH RESULT SETS ((a int))
+GO
+EXEC two WITH RESULT SETS (AS OBJECT dbo.t)
+GO
+EXEC sp_executesql N'SELECT @a AS a', N'@a int', @a = 5 WITH RESULT SETS ((b varchar(3) COLLATE Latin1_General_BIN2))
+GO
+SET PARSEONLY ON; SELECT 'not run'
+GO
+SELECT FROM
+GO
+SELECT 'not run either'
+GO
+SET PARSEONLY OFF; SELECT 'run'
+GO
+WAITFOR DELAY '24:00:01'
+GO
+SELECT NEWSEQUENTIALID()
+GO
+EXEC sp_executesql N'SELECT @b', N'@b int'
+GO
+SELECT i, COUNT(*) FROM t WHERE i < 2 GROUP BY ALL i
+GO
+SELECT CAST(12345.678 AS decimal(5, 2))
+SELECT CAST(12345.678e0 AS decimal(5, 2))
+SELECT CAST('12345' AS decimal(3, 0))
+SELECT CAST(300 AS tinyint)
+SELECT CAST(300000 AS smallint)
+SELECT CAST(3e9 AS int)
+SELECT CAST(123.45 AS varchar(3))
