@@ -496,22 +496,32 @@ QR_NODISCARD enum qr_status qri_tran_rollback(struct qr_session *session, struct
                                               struct qr_err *err);
 /* Between finding rows and changing them: under SNAPSHOT the former is done in the transaction's
  * snapshot, the latter at the head, where a row must be as it was found (3960). */
-/* SNAPSHOT: with the writer lock rows are looked for in pages of the snapshot by the catalog of the
- * head. 3961, which dooms the transaction, if it is not the same in both what these objects are. At
- * another level only for what is changed: the change is made again on the snapshot's pages later.
- */
+/* SNAPSHOT: is what a statement uses the same at the head as in the transaction's snapshot? Else
+ * 3961, which dooms the transaction. With the writer lock rows are looked for in pages of the
+ * snapshot by the catalog of the head; without it the session's catalog is the snapshot's, and the
+ * newest committed one is asked. At another level only for what is changed: the change is made
+ * again on the snapshot's pages later. */
 QR_NODISCARD enum qr_status qri_tran_fits_kept(struct qr_session *session,
                                                const struct qr_cat_object *const *objects,
                                                size_t count, struct qr_err *err);
+QR_NODISCARD enum qr_status qri_tran_fits_newest(struct qr_session *session,
+                                                 const struct qr_cat_object *const *objects,
+                                                 size_t count, struct qr_err *err);
 static inline enum qr_status qri_tran_fits(struct qr_session *session,
                                            const struct qr_cat_object *const *objects, size_t count,
                                            bool change, struct qr_err *err)
 {
-    const struct qri_catalog *kept = session->tran.kept_catalog;
-    return kept == NULL || kept == session->catalog || session->tran.catalog_changed ||
-                   (!change && session->options.isolation != QR_SNAPSHOT)
+    const struct qri_tran *tran = &session->tran;
+    if (tran->count == 0 || !tran->sqlite_open || tran->catalog_changed)
+        return QR_OK;
+    if (tran->kept_catalog != NULL && tran->kept_catalog != session->catalog)
+        return change || session->options.isolation == QR_SNAPSHOT
+                   ? qri_tran_fits_kept(session, objects, count, err)
+                   : QR_OK;
+    return atomic_load_explicit(&session->db->catalog_serial, memory_order_acquire) ==
+                   session->catalog_serial
                ? QR_OK
-               : qri_tran_fits_kept(session, objects, count, err);
+               : qri_tran_fits_newest(session, objects, count, err);
 }
 QR_NODISCARD enum qr_status qri_tran_to_head(struct qr_session *session, struct qr_err *err);
 /* Before a transaction leaves the level SNAPSHOT: it may come back to its snapshot. */

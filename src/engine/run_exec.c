@@ -252,8 +252,10 @@ enum qr_status qri_call_by_name(struct qr_session *session, const struct qr_ast_
         object = qr_cat_find(sys, QR_SCHEMA_SYS, name->parts[name->count - 1].text);
     if (object != NULL && qri_is_system_object(object))
         QR_TRY(qri_want_procedure(session, object->name, err));
-    if (object != NULL && (object->type == QR_CAT_PROC || object->type == QR_CAT_FN_SCALAR))
+    if (object != NULL && (object->type == QR_CAT_PROC || object->type == QR_CAT_FN_SCALAR)) {
+        QR_TRY(qri_tran_fits(session, &object, 1, false, err));
         QR_TRY(qri_want_call(session, object, named == object ? NULL : named, err));
+    }
     if (object != NULL && object->type == QR_CAT_PROC)
         return qri_call_procedure(session, object, args, arg_count, is_rpc, ret_status, err);
     if (object != NULL && object->type == QR_CAT_FN_SCALAR)

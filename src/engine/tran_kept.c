@@ -4,6 +4,7 @@
  * that of the head, to which its changes go, and looks for its rows in the kept pages, as far as
  * both catalogs say the same of the objects. */
 #include <assert.h>
+#include "access_int.h"
 #include "frame.h"
 #include "tran_int.h"
 #include "base/banned.h"
@@ -41,24 +42,45 @@ void qri_kept_take_catalog(struct qr_session *session)
     session->catalog_lsn = tran->kept_catalog_lsn;
 }
 
-static bool is_in_kept(const struct qri_tran *tran, const struct qr_cat_object *now)
+static bool has_no_versions(const struct qr_cat_object *object)
 {
-    if (now->object_id >= QRI_TEMP_OBJECT_FIRST || now->storage == QR_STORE_VTAB ||
-        now->storage == QR_STORE_ROWSET)
-        return true;
-    const struct qr_cat_object *then = qr_cat_by_id(&tran->kept_catalog->cat, now->object_id);
-    return then != NULL && qri_object_is_same(then, now);
+    return object->object_id >= QRI_TEMP_OBJECT_FIRST || object->storage == QR_STORE_VTAB ||
+           object->storage == QR_STORE_ROWSET || qri_is_system_object(object);
+}
+
+static bool is_same_in(const struct qri_catalog *catalog, const struct qr_cat_object *object)
+{
+    const struct qr_cat_object *there = qr_cat_by_id(&catalog->cat, object->object_id);
+    return there != NULL && qri_object_is_same(there, object);
+}
+
+static enum qr_status doom(struct qr_session *session, struct qr_err *err)
+{
+    session->tran.doomed = true;
+    return qr_sql_fail(err, 3961, qri_info(session->db)->name.p);
 }
 
 enum qr_status qri_tran_fits_kept(struct qr_session *session,
                                   const struct qr_cat_object *const *objects, size_t count,
                                   struct qr_err *err)
 {
-    struct qri_tran *tran = &session->tran;
     for (size_t i = 0; i < count; i++)
-        if (!is_in_kept(tran, objects[i])) {
-            tran->doomed = true;
-            return qr_sql_fail(err, 3961, qri_info(session->db)->name.p);
-        }
+        if (!has_no_versions(objects[i]) && !is_same_in(session->tran.kept_catalog, objects[i]))
+            return doom(session, err);
     return QR_OK;
+}
+
+enum qr_status qri_tran_fits_newest(struct qr_session *session,
+                                    const struct qr_cat_object *const *objects, size_t count,
+                                    struct qr_err *err)
+{
+    struct qr_database *db = session->db;
+    bool same = true;
+    if (session->options.isolation != QR_SNAPSHOT && !qr_store_is_read_only(db->store))
+        return QR_OK; /* its snapshot is a statement's */
+    pthread_mutex_lock(&db->catalog_mu);
+    for (size_t i = 0; i < count && same; i++)
+        same = has_no_versions(objects[i]) || is_same_in(db->catalog, objects[i]);
+    pthread_mutex_unlock(&db->catalog_mu);
+    return same ? QR_OK : doom(session, err);
 }
