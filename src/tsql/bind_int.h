@@ -591,13 +591,3 @@ QR_NODISCARD enum qr_status qri_row_expr(struct qri_compile *c, const struct qr_
  */
 QR_NODISCARD enum qr_status qri_source_key(struct qri_compile *c, struct qri_source *source,
                                            const struct qr_expr ***ret_keys, size_t *ret_count);
-
-/* --- bind_dml*.c --- */
-QR_NODISCARD enum qr_status qri_insert(struct qri_compile *c, const struct qr_ast_insert *ast,
-                                       struct qr_plan *plan);
-QR_NODISCARD enum qr_status qri_update(struct qri_compile *c, const struct qr_ast_update *ast,
-                                       struct qr_plan *plan);
-QR_NODISCARD enum qr_status qri_delete(struct qri_compile *c, const struct qr_ast_delete *ast,
-                                       struct qr_plan *plan);
-QR_NODISCARD enum qr_status qri_merge(struct qri_compile *c, const struct qr_ast_merge *ast,
-                                      struct qr_plan *plan);

@@ -1,4 +1,5 @@
 /* compile.c - the compiler's entry points; see tsql/plan.h */
+#include "dml_int.h"
 #include "emit_int.h"
 
 #include "base/banned.h"

@@ -96,3 +96,13 @@ QR_NODISCARD enum qr_status qri_set_items(struct qri_compile *c, const struct qr
 QR_NODISCARD enum qr_status qri_direct(struct qri_compile *c, const struct qri_target *t,
                                        const struct qri_query *stage, const struct qri_sets *sets,
                                        struct qr_plan_dml *dml);
+
+/* --- bind_dml*.c --- */
+QR_NODISCARD enum qr_status qri_insert(struct qri_compile *c, const struct qr_ast_insert *ast,
+                                       struct qr_plan *plan);
+QR_NODISCARD enum qr_status qri_update(struct qri_compile *c, const struct qr_ast_update *ast,
+                                       struct qr_plan *plan);
+QR_NODISCARD enum qr_status qri_delete(struct qri_compile *c, const struct qr_ast_delete *ast,
+                                       struct qr_plan *plan);
+QR_NODISCARD enum qr_status qri_merge(struct qri_compile *c, const struct qr_ast_merge *ast,
+                                      struct qr_plan *plan);
