@@ -101,6 +101,7 @@ struct qri_dml {
     bool fires;       /* a trigger is there for the event */
     bool instead_of;
     bool is_simple;    /* one row needs nothing after it is applied */
+    bool gives_keys;   /* a foreign key of the table may get a value: checked once rows are in */
     bool can_be_loose; /* as far as the plan tells: dml_loose.c */
     struct qr_type *change_types;
     size_t change_count;            /* values of a change */

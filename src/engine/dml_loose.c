@@ -23,16 +23,6 @@ enum {
 
 /* ---- which ---- */
 
-static bool changes_foreign_key(const struct qri_dml *dml)
-{
-    for (size_t i = 0; i < dml->table->fk_count; i++)
-        for (size_t k = 0; k < dml->table->fks[i].fk->column_count; k++)
-            for (size_t u = 0; u < dml->updated_count; u++)
-                if (dml->table->fks[i].columns[k] == dml->updated[u])
-                    return true;
-    return false;
-}
-
 bool qri_dml_can_be_loose(const struct qri_dml *dml, const struct qr_plan *plan)
 {
     const struct qri_table *table = dml->table;
@@ -47,7 +37,7 @@ bool qri_dml_can_be_loose(const struct qri_dml *dml, const struct qr_plan *plan)
     case QR_PLAN_INSERT:
         return dml->plan->value_row_count == 1;
     case QR_PLAN_UPDATE:
-        return !dml->key_changes && dml->updated_count > 0 && !changes_foreign_key(dml);
+        return !dml->key_changes && dml->updated_count > 0 && !dml->gives_keys;
     case QR_PLAN_DELETE:
         return true;
     default:

@@ -69,6 +69,20 @@ static unsigned events_of(const struct qr_plan *plan)
     }
 }
 
+static bool gives_keys(const struct qri_dml *dml)
+{
+    const struct qri_table *table = dml->table;
+    if (dml->kind == QR_PLAN_DELETE)
+        return false;
+    if (dml->kind != QR_PLAN_UPDATE)
+        return table->fk_count > 0;
+    for (size_t i = 0; i < table->fk_count; i++)
+        for (size_t k = 0; k < table->fks[i].fk->column_count; k++)
+            if (contains(dml->updated, dml->updated_count, table->fks[i].columns[k]))
+                return true;
+    return false;
+}
+
 static enum qr_status check_instead_of(const struct qri_dml *dml, struct qr_arena *arena,
                                        struct qr_err *err)
 {
@@ -174,6 +188,7 @@ enum qr_status qri_dml_prepare(struct qr_arena *arena, const struct qr_bind_env 
         self |= dml->table->fks[i].parent == p->target;
     dml->is_simple = !dml->fires && !self && p->output.count == 0 && p->output_into.count == 0 &&
                      (is_insert || dml->table->ref_count == 0);
+    dml->gives_keys = gives_keys(dml);
     dml->can_be_loose = qri_dml_can_be_loose(dml, plan);
     *ret_dml = dml;
     return QR_OK;

@@ -170,7 +170,7 @@ static enum qr_status apply_guarded(struct qri_run *run)
 {
     struct qr_session *session = run->session;
     /* one row with nothing behind it is changed whole or not at all */
-    bool one = run->dml->is_simple && qr_rowset_count(run->changes) <= 1;
+    bool one = run->dml->is_simple && !run->dml->gives_keys && qr_rowset_count(run->changes) <= 1;
     bool guard = session->tran.sqlite_open && !run->dml->table->is_rowset && !one &&
                  (session->tran.count > 0 || session->tran.depth > 1);
     struct qri_guard mark = {0};

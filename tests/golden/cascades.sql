@@ -47,3 +47,18 @@ MERGE o USING (VALUES (1, 5), (9, 9)) s(a, b) ON o.id = s.a WHEN MATCHED THEN UP
 MERGE o USING (VALUES (1, 5), (9, 9)) s(a, b) ON o.id = s.a WHEN NOT MATCHED THEN INSERT VALUES (a, b);
 SELECT * FROM o;
 GO
+-- In a transaction a statement that fails leaves nothing, of one row neither.
+SET NOCOUNT OFF;
+BEGIN TRAN;
+INSERT c SELECT 9, 77;
+GO
+SELECT * FROM c ORDER BY id;
+GO
+UPDATE c SET p = 77 WHERE id = 3;
+GO
+INSERT c VALUES (9, 77);
+GO
+UPDATE c SET p = 2 WHERE id = 3;
+SELECT * FROM c ORDER BY id;
+COMMIT;
+GO
