@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that are missing. usage: tools/deps.sh build|test|az|lint...
+# Installs the Debian packages that are missing. usage: tools/deps.sh build|test|clients|az|lint...
 # A tool that is there from elsewhere (a newer node, say) counts as present.
 set -eu
 
@@ -7,8 +7,10 @@ set -eu
 packages_build="gcc libc6-dev make meson ninja-build=ninja pkg-config=pkg-config python3=python3
     libcmocka-dev libcurl4-openssl-dev libedit-dev libmicrohttpd-dev libjansson-dev libsodium-dev libsqlite3-dev
     libssl-dev liblz4-dev libzstd-dev"
-packages_test="freetds-bin=tsql freetds-dev tdsodbc unixodbc=isql python3-pymssql python3-pyodbc python3-sqlalchemy python3-alembic
+packages_test="freetds-bin=tsql freetds-dev tdsodbc unixodbc=isql python3-pymssql python3-pyodbc
+    python3-sqlalchemy python3-alembic
     nodejs=node npm=npm"
+packages_clients="python3-mssql-django libjtds-java default-jdk-headless=javac" # large: with --all
 packages_az="azure-cli=az" # large: only who wants the tests of the Azure CLI
 packages_lint="clang=clang clang-format=clang-format clang-tidy=clang-tidy cppcheck=cppcheck"
 

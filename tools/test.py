@@ -244,6 +244,8 @@ def server_suites(totals, build, everything):
     hyperscale = common + ["--edition", "Hyperscale"]
     python_suite(totals, "golden", "golden/run.py", common)
     python_suite(totals, "golden on Hyperscale", "golden/run.py", hyperscale)
+    if everything and totals.wants("integration"):
+        subprocess.run(["sh", "tools/deps.sh", "clients"], cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
     python_suite(totals, "integration", "integration/run.py", common + ([] if everything else ["--jobs", "2"]), 3 * MINUTES)
     if everything:
         python_suite(totals, "integration on Hyperscale", "integration/run.py", hyperscale, 3 * MINUTES)
