@@ -132,10 +132,28 @@ static enum qr_status set_args(struct qri_frame *frame, struct qri_call_arg **by
 
 /* ---- results ---- */
 
+/* To a client its own variable is returned: an integer in the integer type that it sent. */
+static enum qr_status return_value(struct qri_frame *frame, const struct qri_call_arg *arg,
+                                   uint32_t slot, struct qr_err *err)
+{
+    const struct qr_sink *sink = frame->session->sink;
+    const struct qr_type *type = &frame->unit->vars[slot].type, *sent = &arg->out_arg->type;
+    struct qr_value value = frame->vars[slot];
+    if (sent->id != type->id && qr_type_family(sent) == QR_FAMILY_INT &&
+        qr_type_family(type) == QR_FAMILY_INT) {
+        struct qr_eval eval;
+        qri_eval_init(&eval, frame->session, frame, &frame->arena);
+        QR_TRY(
+            qr_eval_cast(&eval, type, &value, sent, QR_STYLE_DEFAULT, 0, NULL, NULL, &value, err));
+        type = sent;
+    }
+    return sink->return_value(sink->ctx, arg->out_ordinal, frame->unit->params[slot].name, type,
+                              &value);
+}
+
 static enum qr_status put_outputs(struct qri_frame *frame, struct qri_call_arg **by_param,
                                   struct qr_err *err)
 {
-    struct qr_session *session = frame->session;
     struct qri_unit *unit = frame->unit;
     for (uint32_t slot = 0; slot < unit->param_count; slot++) {
         struct qri_call_arg *arg = by_param[slot];
@@ -143,8 +161,7 @@ static enum qr_status put_outputs(struct qri_frame *frame, struct qri_call_arg *
             continue;
         const struct qr_type *type = &unit->vars[slot].type;
         if (arg->out_arg != NULL)
-            QR_TRY(session->sink->return_value(session->sink->ctx, arg->out_ordinal,
-                                               unit->params[slot].name, type, &frame->vars[slot]));
+            QR_TRY(return_value(frame, arg, slot, err));
         else if (arg->out_slot != UINT32_MAX)
             QR_TRY(qri_var_assign(frame->outer, arg->out_slot, type, &frame->vars[slot], err));
     }
