@@ -31,7 +31,8 @@ static enum qr_status no_memory(struct qr_err *err)
 static bool fits_as_it_is(const struct qr_cat_object *shape, const struct qri_call_arg *arg)
 {
     const struct qr_type *types = qr_rowset_types(arg->rowset);
-    if (arg->column_defaults != NULL || shape->index_count > 0 || shape->check_count > 0)
+    if (qr_rowset_column_count(arg->rowset) != shape->column_count ||
+        arg->column_defaults != NULL || shape->index_count > 0 || shape->check_count > 0)
         return false;
     for (size_t i = 0; i < shape->column_count; i++) {
         const struct qr_cat_column *column = &shape->columns[i];
