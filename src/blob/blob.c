@@ -54,14 +54,28 @@ static enum qr_status check_prefix(const char *prefix, struct qr_err *err)
     return QR_OK;
 }
 
-enum qr_status qr_blob_open(struct qr_env *env, const struct qr_log *log, const char *url,
-                            const char *credential, struct qr_blob **ret_blob, struct qr_err *err)
+static enum qr_status open_at(struct qr_env *env, const struct qr_log *log, const char *url,
+                              const char *credential, bool make, struct qr_blob **ret_blob,
+                              struct qr_err *err)
 {
     if (strncmp(url, "file:///", 8) == 0)
-        return qri_blob_dir_open(env, log, url + 7, ret_blob, err);
+        return qri_blob_dir_open(env, log, url + 7, make, ret_blob, err);
     if (strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0)
         return qri_blob_azure_open(env, log, url, credential, ret_blob, err);
     return qr_fail(err, QR_INVALID, "the URL of a blob store begins with file:/// or https://");
+}
+
+enum qr_status qr_blob_open(struct qr_env *env, const struct qr_log *log, const char *url,
+                            const char *credential, struct qr_blob **ret_blob, struct qr_err *err)
+{
+    return open_at(env, log, url, credential, true, ret_blob, err);
+}
+
+enum qr_status qr_blob_open_made(struct qr_env *env, const struct qr_log *log, const char *url,
+                                 const char *credential, struct qr_blob **ret_blob,
+                                 struct qr_err *err)
+{
+    return open_at(env, log, url, credential, false, ret_blob, err);
 }
 
 void qr_blob_close(struct qr_blob *blob)

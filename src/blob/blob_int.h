@@ -3,7 +3,7 @@
 #include "blob/backend.h"
 
 enum qr_status qri_blob_dir_open(struct qr_env *env, const struct qr_log *log, const char *path,
-                                 struct qr_blob **ret_blob, struct qr_err *err);
+                                 bool make, struct qr_blob **ret_blob, struct qr_err *err);
 enum qr_status qri_blob_azure_open(struct qr_env *env, const struct qr_log *log, const char *url,
                                    const char *credential, struct qr_blob **ret_blob,
                                    struct qr_err *err);

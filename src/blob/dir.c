@@ -197,29 +197,37 @@ static const struct qr_blob_ops dir_ops = {
     .close = dir_close,
 };
 
-/* Makes the root, or sees that it is one of ours. */
-static enum qr_status prepare_root(struct qri_dir *dir, struct qr_err *err)
+static enum qr_status make_root(struct qri_dir *dir, struct qr_err *err)
 {
     char parent[QRI_DIR_ROOT_BYTES_MAX + 2];
     qr_env_dir_name(dir->root, parent);
     enum qr_status status = qr_env_make_dir(dir->env, dir->root, err);
     if (status != QR_EXISTS)
         QR_TRY(status);
-    QR_TRY(qr_env_sync_dir(dir->env, parent, err));
+    return qr_env_sync_dir(dir->env, parent, err);
+}
+
+/* Sees that it is one of ours, or makes it so. */
+static enum qr_status prepare_root(struct qri_dir *dir, bool make, struct qr_err *err)
+{
+    if (make)
+        QR_TRY(make_root(dir, err));
     struct qri_dir_path path = qri_dir_path_of(dir, "~format", "");
     struct qr_buf text;
     qr_buf_init(&text, 256);
-    status = qr_env_read_file(dir->env, path.z, &text, err);
+    enum qr_status status = qr_env_read_file(dir->env, path.z, &text, err);
     if (status == QR_OK && strcmp(qr_buf_cstr(&text), format_text) != 0)
         status = qr_fail(err, QR_UNSUPPORTED, "'%s' holds another format", dir->root);
     qr_buf_done(&text);
+    if (status == QR_NOT_FOUND && !make)
+        return qr_fail(err, QR_NOT_FOUND, "it is not there, or is none");
     if (status == QR_NOT_FOUND)
         status = qr_env_replace_file(dir->env, path.z, format_text, sizeof format_text - 1, err);
     return status;
 }
 
 enum qr_status qri_blob_dir_open(struct qr_env *env, const struct qr_log *log, const char *path,
-                                 struct qr_blob **ret_blob, struct qr_err *err)
+                                 bool make, struct qr_blob **ret_blob, struct qr_err *err)
 {
     size_t bytes = strlen(path);
     while (bytes > 1 && path[bytes - 1] == '/')
@@ -238,7 +246,7 @@ enum qr_status qri_blob_dir_open(struct qr_env *env, const struct qr_log *log, c
         pthread_mutex_init(&dir->stripes[i], NULL);
     pthread_mutex_init(&dir->mu, NULL);
     qr_map_init(&dir->known, false);
-    enum qr_status status = prepare_root(dir, err);
+    enum qr_status status = prepare_root(dir, make, err);
     if (status != QR_OK) {
         dir_close(&dir->base);
         return qr_wrap(err, status, "open blob directory '%s'", path);

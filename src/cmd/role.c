@@ -112,8 +112,9 @@ void qri_role_unlisten(struct qri_role_listeners *listeners)
     *listeners = (struct qri_role_listeners){0};
 }
 
+/* `made`: the supervisor has made it; else it may have to be made here. */
 static enum qr_status open_blob(struct qri_role *role, const char *url, const char *credential_file,
-                                struct qr_blob **ret_blob, struct qr_err *err)
+                                bool made, struct qr_blob **ret_blob, struct qr_err *err)
 {
     struct qr_buf credential;
     enum qr_status status = QR_OK;
@@ -126,6 +127,7 @@ static enum qr_status open_blob(struct qri_role *role, const char *url, const ch
         const char *copy = qr_arena_dup(role->arena, text.p, text.n);
         struct qr_log log = {role->sink, "blob"};
         status = copy == NULL ? qr_fail(err, QR_NOMEM, "open the blob store")
+                 : made       ? qr_blob_open_made(role->env, &log, url, copy, ret_blob, err)
                               : qr_blob_open(role->env, &log, url, copy, ret_blob, err);
     }
     qr_buf_done(&credential);
@@ -140,9 +142,11 @@ enum qr_status qri_role_blob(struct qri_role *role, struct qr_blob **ret_blob, s
     size_t count = 0;
     while (count < QR_PLACE_REGIONS && status == QR_OK) {
         const char *url = qri_region_blob(&role->dir, role->arena, settings->blob, (uint32_t)count);
-        status = url == NULL
-                     ? qr_fail(err, QR_NOMEM, "open the blob store")
-                     : open_blob(role, url, settings->blob_credential_file, &stores[count], err);
+        /* on another machine nobody has made those of other regions, which are in its directory */
+        bool made = count == 0 || role->control_address == NULL;
+        status = url == NULL ? qr_fail(err, QR_NOMEM, "open the blob store")
+                             : open_blob(role, url, settings->blob_credential_file, made,
+                                         &stores[count], err);
         count += status == QR_OK;
     }
     if (status == QR_OK)
@@ -157,8 +161,8 @@ void qri_role_geo_blob(struct qri_role *role, struct qr_blob **ret_blob)
     const struct qri_settings *settings = role->settings;
     struct qr_err err = {0};
     if (*settings->geo_blob == '\0' ||
-        open_blob(role, settings->geo_blob, settings->geo_blob_credential_file, ret_blob, &err) ==
-            QR_OK)
+        open_blob(role, settings->geo_blob, settings->geo_blob_credential_file, false, ret_blob,
+                  &err) == QR_OK)
         return;
     QR_LOG(&role->log, QR_WARN, "geo_blob_not_opened", QR_F("reason", &err.text[0]));
 }

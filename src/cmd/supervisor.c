@@ -258,17 +258,38 @@ static enum qr_status make_certificate(struct supervisor *s, struct qr_err *err)
     return status;
 }
 
-/* The directory that log service and page server share is made before both find it missing. */
+/* A directory of objects. Where one was at the last start there has to be one: an empty one in its
+ * place, because nothing is mounted there, would get what belongs into the other. */
+static enum qr_status make_store(struct supervisor *s, const char *url, const char *key,
+                                 struct qr_err *err)
+{
+    struct qr_blob *blob = NULL;
+    struct qr_buf was;
+    bool applied;
+    qr_buf_init(&was, QR_META_VALUE_BYTES_MAX);
+    bool made = qr_meta_get(s->meta, qr_str(key), &was, NULL, NULL) == QR_OK &&
+                strcmp(qr_buf_cstr(&was), url) == 0;
+    qr_buf_done(&was);
+    enum qr_status status = made ? qr_blob_open_made(s->env, NULL, url, "", &blob, err)
+                                 : qr_blob_open(s->env, NULL, url, "", &blob, err);
+    qr_blob_close(blob);
+    if (made)
+        return qr_wrap(err, status, "the blob store, where it was at the last start");
+    QR_TRY(status);
+    struct qr_meta_op put = {.key = qr_str(key), .value = qr_str(url)};
+    return qr_meta_txn(s->meta, NULL, 0, &put, 1, &applied, NULL, err);
+}
+
+/* The directories that the roles share are made before they find them missing. */
 static enum qr_status make_blob(struct supervisor *s, struct qr_err *err)
 {
     for (uint32_t i = 0; i < QR_PLACE_REGIONS; i++) {
-        struct qr_blob *blob = NULL;
         const char *url = qri_region_blob(&s->dir, s->arena, s->settings->blob, i);
-        if (url == NULL)
+        const char *key = qr_arena_printf(s->arena, "blobStore/%u", i);
+        if (url == NULL || key == NULL)
             return qr_fail(err, QR_NOMEM, "open the blob store");
         if (strncmp(url, "file:", 5) == 0)
-            QR_TRY(qr_blob_open(s->env, NULL, url, "", &blob, err));
-        qr_blob_close(blob);
+            QR_TRY(make_store(s, url, key, err));
     }
     return QR_OK;
 }
@@ -285,12 +306,12 @@ static enum qr_status start(struct supervisor *s, struct qr_err *err)
     QR_TRY(open_super(s, err)); /* from here on no process of an earlier start is left */
     QR_TRY(qri_datadir_run(&s->dir, s->arena, &s->run_dir, err));
     QR_TRY(open_cgroups(s, err));
-    QR_TRY(make_blob(s, err));
     QR_TRY(make_certificate(s, err));
     QR_TRY(qri_datadir_key(&s->dir, s->arena, settings->server_key_file, true, &s->server_key,
                            err)); /* the roles find it made */
     QR_TRY(qr_vfs_init(err));     /* configures SQLite, before metadata uses it */
     QR_TRY(open_metadata(s, err));
+    QR_TRY(make_blob(s, err));
     QR_TRY(open_control(s, err));
     QR_TRY(qr_control_start(s->control, until, err));
     QR_TRY(qri_upgrade_open(s, &s->upgrade, err));

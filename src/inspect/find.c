@@ -145,7 +145,7 @@ static void look_at_place(struct qri_run *run, const struct place *place)
         char url[QRI_PATH_MAX + 16];
         struct qr_blob *blob = NULL;
         snprintf(url, sizeof url, "file://%s", place->path);
-        if (qri_take(run, "objects", qr_blob_open(run->env, NULL, url, "", &blob, &err), &err))
+        if (qri_take(run, "objects", qr_blob_open_made(run->env, NULL, url, "", &blob, &err), &err))
             qri_look_at_blob(run, blob, url);
         qr_blob_close(blob);
     }

@@ -54,7 +54,8 @@ void qri_keys_open(struct qri_run *run, const char *place, const char *server_ke
         snprintf(path, sizeof path, "file://%s/blob", dir);
     else
         return;
-    if (qri_take(run, "keys", qr_blob_open(run->env, NULL, path, "", &run->key_store, &err), &err))
+    if (qri_take(run, "keys", qr_blob_open_made(run->env, NULL, path, "", &run->key_store, &err),
+                 &err))
         qri_keys_in(run, run->key_store);
 }
 

@@ -182,7 +182,7 @@ static void look_at_url(struct qri_run *run, const char *url, const char *creden
     while (credential.len > 0 && credential.data[credential.len - 1] <= ' ')
         credential.len--;
     if (status == QR_OK)
-        status = qr_blob_open(run->env, NULL, url, qr_buf_cstr(&credential), &blob, &err);
+        status = qr_blob_open_made(run->env, NULL, url, qr_buf_cstr(&credential), &blob, &err);
     if (qri_take(run, "blob store", status, &err)) {
         qri_keys_in(run, blob);
         qri_look_at_blob(run, blob, url);

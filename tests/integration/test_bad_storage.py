@@ -318,6 +318,39 @@ class HyperscaleStorage(unittest.TestCase):
         quired.kill()
         quired.remove()
 
+    def test_a_blob_store_that_is_not_mounted_is_not_replaced_by_an_empty_one(self):
+        """Neither while the service runs and its roles start anew, nor at a start."""
+        quired = server.Server().start()
+        self.make(quired)
+        blob, away = (os.path.join(quired.data_dir, name) for name in ("blob", "away"))
+        os.rename(blob, away)
+        os.mkdir(blob)
+        with quired.connect("hyper") as connection:
+            for name in ("log", "page"):
+                os.kill(quired.role_pid(name), signal.SIGKILL)
+            deadline = time.monotonic() + 60 * server.SLOWNESS
+            while sum("ev=not_started" in line for line in list(quired.log)) < 3:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.02)
+            self.assertEqual(os.listdir(blob), [])
+            os.rmdir(blob)
+            os.rename(away, blob)
+            connection.execute("INSERT t VALUES (8)")
+        quired.kill()
+        os.rename(blob, away)
+        os.mkdir(blob)
+        with self.assertRaises(server.ServerFailed):
+            quired.start()
+        self.assertTrue([line for line in quired.log if "the blob store, where it was at the last start" in line], quired.log)
+        self.assertEqual(os.listdir(blob), [])
+        os.rmdir(blob)
+        os.rename(away, blob)
+        quired.start()
+        with quired.connect("hyper") as connection:
+            self.assertEqual(connection.execute("SELECT a FROM t ORDER BY a"), [(7,), (8,)])
+        quired.kill()
+        quired.remove()
+
     def test_a_hung_page_server_is_40197_for_what_is_in_no_cache(self):
         quired = server.Server("--cache-mib", "8", "--rbpex-percent", "0", "--node-silence-s", "0").start()
         self.make(quired)

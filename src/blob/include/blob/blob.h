@@ -42,6 +42,11 @@ struct qr_blob_info {
 QR_NODISCARD enum qr_status qr_blob_open(struct qr_env *env, const struct qr_log *log,
                                          const char *url, const char *credential,
                                          struct qr_blob **ret_blob, struct qr_err *err);
+/* The same, but a directory has to be there and be one: QR_NOT_FOUND, for example where a file
+ * system is not mounted. */
+QR_NODISCARD enum qr_status qr_blob_open_made(struct qr_env *env, const struct qr_log *log,
+                                              const char *url, const char *credential,
+                                              struct qr_blob **ret_blob, struct qr_err *err);
 void qr_blob_close(struct qr_blob *blob); /* NULL is accepted */
 
 /* `ret_tag` may be NULL here and below. */
