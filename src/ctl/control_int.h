@@ -475,6 +475,12 @@ QR_NODISCARD enum qr_status qri_copy_branch(struct qr_control *control,
                                             const struct qr_control_ask *ask,
                                             const struct qr_database_row *row, struct qr_err *err);
 struct qr_hyper_services qri_hyper_services(struct qr_control *control);
+/* What a blob store that refuses or has lost something means by it is not what the same status
+ * means to who asked for a database: no permission is lacking, and nothing of that name either.
+ * Error 40197 then, and a line of the log. */
+QR_NODISCARD enum qr_status qri_hyper_words(struct qr_control *control, const char *event,
+                                            const struct qr_database_row *row,
+                                            enum qr_status status, struct qr_err *err);
 
 /* ---- retention.c ---- */
 /* The key of the metadata under which its thread notes when it has looked at all that is kept, and

@@ -176,17 +176,16 @@ struct qr_hyper_services qri_hyper_services(struct qr_control *control)
                                       .timeout_ns = CALL_NS};
 }
 
-/* What a blob store that refuses or has lost something means by it is not what the same status
- * means to who asked for a copy: no permission is lacking, and nothing of that name either. */
-static enum qr_status own_words(struct qr_control *control, const struct qr_database_row *row,
-                                enum qr_status status, struct qr_err *err)
+enum qr_status qri_hyper_words(struct qr_control *control, const char *event,
+                               const struct qr_database_row *row, enum qr_status status,
+                               struct qr_err *err)
 {
     static const enum qr_status stores[] = {QR_DENIED, QR_NOT_FOUND, QR_INVALID, QR_CONFLICT,
                                             QR_IO};
     for (size_t i = 0; i < sizeof stores / sizeof stores[0]; i++) {
         if (status != stores[i])
             continue;
-        QR_LOG(&control->options.log, QR_WARN, "branch_failed", QR_F("db", &row->name[0]),
+        QR_LOG(&control->options.log, QR_WARN, event, QR_F("db", &row->name[0]),
                QR_F("reason", err != NULL ? &err->text[0] : ""));
         return qr_sql_fail(err, 40197, (int)status);
     }
@@ -213,7 +212,7 @@ enum qr_status qri_copy_branch(struct qr_control *control, const struct qr_datab
     while (qri_control_repeats(control, status, until));
     if (ask->restore_wall_ns != 0 && (status == QR_NOT_FOUND || status == QR_INVALID))
         return nothing_of_that_time(ask, err);
-    QR_TRY(own_words(control, row, status, err));
+    QR_TRY(qri_hyper_words(control, "branch_failed", row, status, err));
     QR_LOG(&control->options.log, QR_INFO, "database_branched", QR_F("db", &row->name[0]),
            QR_F("from", &source->name[0]), QR_F("lsn", base.lsn.v));
     return qr_registry_set_branch(control->options.registry, row->id, source, base.lsn.v, err);

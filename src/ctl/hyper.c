@@ -25,7 +25,7 @@ enum qr_status qri_hyper_make(struct qr_control *control, const struct qr_databa
     do
         status = qr_hyper_create(&options, QR_CONTROL_PAGE_BYTES, err);
     while (qri_control_repeats(control, status, until));
-    return status;
+    return qri_hyper_words(control, "storage_not_made", row, status, err);
 }
 
 /* Waits for an operation that branches or drops the database: it has to know all slices. Named

@@ -324,6 +324,8 @@ class HyperscaleStorage(unittest.TestCase):
         self.make(quired)
         blob, away = (os.path.join(quired.data_dir, name) for name in ("blob", "away"))
         os.rename(blob, away)
+        with quired.connect() as master:
+            self.assertEqual([e.number for e in master.batch("CREATE DATABASE more" + HYPERSCALE).errors], [40197])
         os.mkdir(blob)
         with quired.connect("hyper") as connection:
             for name in ("log", "page"):
