@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "ctl/peer.h"
 #include "ctl/telemetry.h"
 #include "resource_int.h"
 #include "router_int.h"
@@ -212,6 +213,23 @@ static void put_cgroups(const struct qr_arm_options *options, struct qr_buf *tex
                   options->cgroup_cpu, name, options->cgroup_memory);
 }
 
+/* Roles on other machines; where there are none there is no metric. */
+static void put_machines(struct scrape *s, const struct qr_buf *items, struct qr_buf *text)
+{
+    static const char name[] = "quire_machine_up";
+    struct qr_control_item item;
+    if (items->len > 0)
+        put_head(text, name, "1: the process on another machine is there.", "gauge");
+    for (size_t at = 0; at < items->len;) {
+        if (qr_control_item_next(items->data, items->len, &at, &item, NULL) != QR_OK)
+            return;
+        const char *role = escaped(s->r, item.name), *address = escaped(s->r, item.text);
+        if (role != NULL && address != NULL)
+            qr_buf_printf(text, "%s{name=\"%s\",address=\"%s\"} %d\n", name, role, address,
+                          item.flag);
+    }
+}
+
 static void put_all(const struct scrape *s, struct qr_buf *text)
 {
     for (size_t i = 0; i < sizeof gauges / sizeof gauges[0]; i++) {
@@ -295,13 +313,20 @@ static void show(struct qri_request *r)
                                  now, from, &err);
     }
     json_decref(docs);
+    struct qr_buf text, machines;
+    qr_buf_init(&machines, QR_CONTROL_ANSWER_BYTES_MAX);
+    if (status == QR_OK)
+        status = qr_control_call(r->arm->options.host->control, QR_CONTROL_MACHINES,
+                                 &(struct qr_control_ask){0}, QRI_ASK_NS, &machines, &err);
     if (status != QR_OK) {
+        qr_buf_done(&machines);
         qri_refuse_err(r, status, &err);
         return;
     }
-    struct qr_buf text;
     qr_buf_init(&text, QRI_ANSWER_BYTES_MAX);
     put_all(&s, &text);
+    put_machines(&s, &machines, &text);
+    qr_buf_done(&machines);
     qri_reply_text(r, content_type, &text);
 }
 

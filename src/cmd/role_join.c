@@ -103,10 +103,11 @@ void qri_role_stay_registered(struct qri_role *role, struct qr_control_ask *ask)
     while (status == QR_OK && !atomic_load(&role->leaves)) {
         status = qr_control_call(qr_rpc_client_peer(role->control), QR_CONTROL_REGISTER, ask,
                                  BEAT_TIMEOUT_NS, NULL, &err);
+        bool soon = status == QR_BUSY; /* it ends the process that it has in our place */
         if (status == QR_TIMEOUT || status == QR_CLOSED || status == QR_BUSY)
-            status = QR_OK; /* it starts again, or ends the process that it has in our place */
+            status = QR_OK;
         if (status == QR_OK)
-            qr_env_sleep_ns(role->env, BEAT_NS);
+            qr_env_sleep_ns(role->env, soon ? BEAT_NS / 10 : BEAT_NS);
     }
     if (status == QR_OK || status == QR_CANCELLED || atomic_load(&role->leaves))
         return;

@@ -58,6 +58,7 @@ static const struct {
                               ASK(TEXT, name, QR_TELEMETRY_KEY_BYTES_MAX)}},
     {QR_CONTROL_LIMITS,      {ASK(TEXT, name, WORDS_MAX), ASK(WORD, id, 0)}},
     {QR_CONTROL_LOGINS,      {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX)}},
+    {QR_CONTROL_MACHINES,    {{0}}},
     {QR_CONTROL_SET_LOGIN,   {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(BYTE, login_change, QR_LOGIN_CHANGE_COUNT),
                               ASK(TEXT, new_name, NAMES_MAX), ASK(TEXT, hash, QR_HASH_BYTES_MAX), ASK(BYTES, sid, QR_LOGIN_SID_BYTES_MAX), ASK(WORD, id, 0)}},
     {QR_CONTROL_SET_OWNER,   {ASK(WORD, id, 0), ASK(TEXT, owner, QR_OWNER_TEXT_BYTES)}},
@@ -282,7 +283,7 @@ enum qr_status qr_control_item_next(const uint8_t *bytes, size_t count, size_t *
 {
     struct qr_control_item item = {0};
     size_t next = *at;
-    if (count - next < 1 || bytes[next] < QR_ITEM_LOGIN || bytes[next] > QR_ITEM_DATABASE)
+    if (count - next < 1 || bytes[next] < QR_ITEM_LOGIN || bytes[next] > QR_ITEM_MACHINE)
         return qr_fail(err, QR_PROTOCOL, "an item of the gateway's state breaks its format");
     item.kind = bytes[next++];
     if (!qri_fields_take(bytes, count, &next, item_fields, &item))

@@ -34,8 +34,9 @@ struct qri_member {
     struct qr_rpc_client *client; /* of its node calls; compute nodes only */
     struct qri_watched watched;
     /* of a process on another machine (machines.c) */
-    bool is_away; /* it is there now */
-    bool moves;   /* ours has to end for it */
+    bool is_away;           /* it is there now */
+    bool moves;             /* ours has to end for it */
+    int64_t comes_until_ns; /* it has asked for that, and is waited for until then */
     uint32_t away_pid;
     int64_t until_ns; /* unless it says again that it is there */
     struct qr_rpc_client *away_client;
@@ -237,6 +238,12 @@ QR_NODISCARD enum qr_status qri_machines_listen(struct qr_control *control, stru
 bool qri_machines_is_away(struct qr_control *control, const char *name);
 /* Nodes that have been silent are not there any more; mu held. Whatever the options. */
 void qri_machines_tick(struct qr_control *control);
+/* Ours has ended for one that says it is there, and will say so again: nobody starts ours. mu held.
+ */
+bool qri_machines_comes(const struct qr_control *control, const struct qri_member *member);
+/* MACHINES. */
+void qri_machines_serve(struct qr_control *control, const struct qr_control_ask *ask,
+                        struct qr_rpc_request *own_request);
 /* Ends a process of ours that has moved; mu held, and given back meanwhile. False: there is none.
  * Whatever the options. */
 bool qri_machines_move(struct qr_control *control);

@@ -14,7 +14,8 @@
 #include "rpc/identity.h"
 #include "base/banned.h"
 
-static const int64_t LAPSE_NS = INT64_C(5) * 1000000000, AWAY_NS = 250000000;
+static const int64_t LAPSE_NS = INT64_C(5) * 1000000000, AWAY_NS = 250000000,
+                     COMES_NS = INT64_C(3) * 1000000000;
 enum { WORKERS = 2, OPERATION_WORKERS = 4, WORKER_STACK_BYTES = 1 << 20 };
 #define ALL_ROLES QR_ROLE_NAME_LOG " " QR_ROLE_NAME_PAGE " " QR_ROLE_NAME_COMPUTE
 
@@ -145,6 +146,7 @@ static enum qr_status note(struct qr_control *control, const struct qr_control_a
     *ret_new = !member->ready || !member->is_away || member->away_pid != ask->pid;
     if (ask->role == QR_ROLE_COMPUTE && host->pid(host->ctx, name) != 0) {
         member->moves = true; /* the thread of reigns ends ours */
+        member->comes_until_ns = qr_env_mono_ns(control->options.env) + COMES_NS;
         pthread_cond_broadcast(&control->changed);
         return qr_fail(err, QR_BUSY, "'%s' still runs here", name);
     }
@@ -188,25 +190,59 @@ static void serve_register(struct qr_control *control, const struct qr_control_a
         qri_reign_want(control, id);
 }
 
+bool qri_machines_comes(const struct qr_control *control, const struct qri_member *member)
+{
+    return qr_env_mono_ns(control->options.env) < member->comes_until_ns;
+}
+
+static const char *address_of(const struct qr_control *control, const struct qri_member *member)
+{
+    const struct qr_control_service *service = &control->options.machines->service;
+    if (member->away_client != NULL)
+        return member->node_address;
+    return strcmp(member->name, QR_ROLE_NAME_LOG) == 0 ? service->log : service->page;
+}
+
 void qri_machines_tick(struct qr_control *control)
 {
     int64_t now = qr_env_mono_ns(control->options.env);
-    const struct qr_control_machines *machines = control->options.machines;
     for (struct qri_member *member = control->members; member != NULL; member = member->next) {
         if (!member->is_away || now < member->until_ns)
             continue;
         member->is_away = member->ready = false;
         member->generation += 1;
-        const char *address = member->away_client != NULL ? member->node_address
-                              : strcmp(member->name, QR_ROLE_NAME_LOG) == 0
-                                  ? machines->service.log
-                                  : machines->service.page;
         QR_LOG(&control->options.log, QR_WARN, "machine_lost", QR_F("node", &member->name[0]),
-               QR_F("address", address));
+               QR_F("address", address_of(control, member)));
         if (member->away_client != NULL)
             qri_reign_exited(control, member->name, true); /* an HA replica of it goes on */
         pthread_cond_broadcast(&control->changed);
     }
+}
+
+void qri_machines_serve(struct qr_control *control, const struct qr_control_ask *ask,
+                        struct qr_rpc_request *own_request)
+{
+    static const char *const placed[] = {QR_ROLE_NAME_LOG, QR_ROLE_NAME_PAGE};
+    struct qr_err err = {0};
+    struct qr_buf buf;
+    enum qr_status status = QR_OK;
+    (void)ask;
+    qr_buf_init(&buf, QR_CONTROL_ANSWER_BYTES_MAX);
+    pthread_mutex_lock(&control->mu);
+    for (size_t i = 0; i < sizeof placed / sizeof placed[0] && status == QR_OK; i++)
+        if (qri_machines_have(control, placed[i]) && qri_control_member(control, placed[i]) == NULL)
+            status = qr_fail(&err, QR_NOMEM, "name '%s'", placed[i]);
+    for (struct qri_member *member = control->members; member != NULL; member = member->next) {
+        if (member->away_client == NULL && !qri_machines_have(control, member->name))
+            continue;
+        struct qr_control_item item = {.kind = QR_ITEM_MACHINE,
+                                       .name = qr_str(member->name),
+                                       .text = qr_str(address_of(control, member)),
+                                       .flag = member->is_away};
+        qr_control_item_put(&buf, &item);
+    }
+    pthread_mutex_unlock(&control->mu);
+    qr_rpc_finish(own_request, &buf, status, &err);
 }
 
 bool qri_machines_move(struct qr_control *control)

@@ -22,6 +22,7 @@ static bool may_repeat(enum qr_control_method method, const struct qr_control_as
         QR_CONTROL_OPERATIONS, QR_CONTROL_DOC,    QR_CONTROL_DOCS,      QR_CONTROL_RESOURCE,
         QR_CONTROL_RESOURCES,  QR_CONTROL_LINKS,  QR_CONTROL_BACKUPS,   QR_CONTROL_USAGE,
         QR_CONTROL_POOL,       QR_CONTROL_POOLS,  QR_CONTROL_AUTOSCALE, QR_CONTROL_BACKED_UP,
+        QR_CONTROL_MACHINES,
     };
     bool found = ask->operation_id.n > 0;
     for (size_t i = 0; !found && i < sizeof asking / sizeof asking[0]; i++)

@@ -245,6 +245,7 @@ static void serve_route(struct qr_control *control, const struct qr_control_ask 
                  qri_reign_is_held_back(control, p.row.id); /* it starts nothing */
     const struct qri_member *member = qri_control_member(control, node);
     ready |= member != NULL && member->drains; /* who ends it sees to the next one */
+    ready |= member != NULL && qri_machines_comes(control, member);
     pthread_mutex_unlock(&control->mu);
     enum qr_status status = QR_OK;
     const struct qr_control_host *host = &control->options.host;
@@ -407,6 +408,7 @@ static void (*const short_calls[])(struct qr_control *control, const struct qr_c
     [QR_CONTROL_TELEMETRY - QR_CONTROL_REGISTER] = serve_telemetry,
     [QR_CONTROL_LIMITS - QR_CONTROL_REGISTER] = qri_limits_serve,
     [QR_CONTROL_LOGINS - QR_CONTROL_REGISTER] = qri_logins_serve,
+    [QR_CONTROL_MACHINES - QR_CONTROL_REGISTER] = qri_machines_serve,
 };
 
 /* What is no operation that may take its time (ops.c). */

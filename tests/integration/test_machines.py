@@ -14,6 +14,7 @@ import unittest
 
 import server
 import tds
+from test_monitoring import TOKEN, scrape
 from test_replicas import wait_for, wait_log
 from test_roles import (ALL, ANNOUNCED, CREATE, GONE, PATIENCE, Load, connect_patiently,
                         drop)
@@ -81,7 +82,10 @@ class World:
         self.node_add_line, self.node_copy_line = made_node.splitlines()
         options = self.words(self.service_line)[1:]
         data = options.index("--data-dir")
-        self.quired = server.Server(*options[:data], *options[data + 2:],
+        token = os.path.join(self.folder, "metrics-token")
+        with open(token, "w", encoding="ascii") as file:
+            file.write(TOKEN)
+        self.quired = server.Server(*options[:data], *options[data + 2:], "--metrics-token-file", token,
                                     data_dir=options[data + 1], announced=AWAY)
         self.log, self.page = Role(self.words(log)[1:]), Role(self.words(page)[1:])
 
@@ -113,6 +117,14 @@ class World:
         self.log.start()
         self.page.start()
         return self
+
+    def up(self):
+        """What the service says of those on other machines."""
+        status, _, text = scrape(self.quired.https_port, TOKEN)
+        if status != 200:
+            raise AssertionError(f"/metrics is answered with {status}: {text}")
+        return {name: int(value) for name, value in
+                re.findall(r'^quire_machine_up\{name="([^"]*)",address="tcp:[^"]*"\} ([01])$', text, re.M)}
 
     def end(self, test):
         self.quired.stop()
@@ -278,6 +290,7 @@ class Machines(unittest.TestCase):
             for name in ("hs-6", "page"):
                 wait_for(lambda name=name: any(f'ev=machine_lost node="{name}"' in line
                                                for line in quired.log[mark:]))
+            self.assertEqual(world.up(), {"log": 1, "page": 0, "hs-6": 0})
             world.page.process.send_signal(signal.SIGCONT)
             with quired.connect("shop_reports") as replica:  # at once, without a refusal
                 self.assertEqual(replica.execute("SELECT b FROM t WHERE a = 1"), [("one",)])
@@ -286,6 +299,7 @@ class Machines(unittest.TestCase):
             for name in ("hs-6", "page"):
                 wait_for(lambda name=name: any(" ev=ready " in line and f'name="{name}"' in line and
                                                "machine=" in line for line in quired.log[mark:]))
+            self.assertEqual(world.up(), {"log": 1, "page": 1, "hs-6": 1})
             # the service's gateway dies: the sessions that it relayed end, and the node goes on
             os.kill(quired.role_pid("gateway"), signal.SIGKILL)
             with connect_patiently(quired, "shop_reports") as replica:

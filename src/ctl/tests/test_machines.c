@@ -13,8 +13,8 @@ static const int64_t TIME_NS = INT64_C(20) * 1000000000;
 
 struct fixture {
     char dir[64], path[96], run[96], self[96], other[96], address[64], operate[64];
-    _Atomic int pid; /* what the host says of every name */
-    _Atomic int ended;
+    _Atomic int pid;           /* what the host says of every name */
+    _Atomic int ended, wanted; /* hs-6 */
     struct qr_buf ca;
     struct qr_meta *meta;
     struct qr_registry *registry;
@@ -26,9 +26,9 @@ struct fixture {
 
 static enum qr_status want(void *ctx, const char *node, struct qr_err *err)
 {
-    (void)ctx;
-    (void)node;
+    struct fixture *f = ctx;
     (void)err;
+    atomic_fetch_add(&f->wanted, strcmp(node, "hs-6") == 0);
     return QR_OK;
 }
 
@@ -156,12 +156,62 @@ static enum qr_status call(struct qr_rpc_peer *peer, enum qr_control_method meth
     return qr_control_call(peer, method, &ask, TIME_NS, NULL, NULL);
 }
 
+/* As who is on control's machine. */
+static enum qr_status ask_here(struct fixture *f, enum qr_control_method method, const char *name,
+                               int64_t timeout_ns, struct qr_buf *reply)
+{
+    char address[128];
+    struct qr_rpc_loop *loop = NULL;
+    struct qr_rpc_client *client = NULL;
+    struct qr_control_ask ask = {.name = qr_str(name)};
+    qr_buf_init(reply, 4096);
+    snprintf(address, sizeof address, "unix:%s/control.sock", f->run);
+    struct qr_rpc_client_options options = {.address = address};
+    assert_int_equal(
+        qr_rpc_loop_new(&(struct qr_rpc_loop_options){.env = qr_env_real()}, &loop, NULL), QR_OK);
+    assert_int_equal(qr_rpc_client_new(loop, &options, &client, NULL), QR_OK);
+    enum qr_status status =
+        qr_control_call(qr_rpc_client_peer(client), method, &ask, timeout_ns, reply, NULL);
+    qr_rpc_client_free(client);
+    qr_rpc_loop_free(loop);
+    return status;
+}
+
+static enum qr_status ask_route(struct fixture *f, int64_t timeout_ns,
+                                struct qr_control_route *ret_route)
+{
+    struct qr_buf reply;
+    enum qr_status status = ask_here(f, QR_CONTROL_ROUTE, "reports", timeout_ns, &reply);
+    if (status == QR_OK)
+        status = qr_control_route_get(reply.data, reply.len, ret_route, NULL);
+    qr_buf_done(&reply);
+    return status;
+}
+
+/* 1: it is there; 0: it is not; -1: nobody expects it on another machine. */
+static int is_there(struct fixture *f, const char *name)
+{
+    struct qr_buf reply;
+    struct qr_control_item item;
+    int found = -1;
+    assert_int_equal(ask_here(f, QR_CONTROL_MACHINES, "", TIME_NS, &reply), QR_OK);
+    for (size_t at = 0; at < reply.len;) {
+        assert_int_equal(qr_control_item_next(reply.data, reply.len, &at, &item, NULL), QR_OK);
+        assert_int_equal(item.kind, QR_ITEM_MACHINE);
+        if (qr_str_eq(item.name, qr_str(name)))
+            found = item.flag;
+    }
+    qr_buf_done(&reply);
+    return found;
+}
+
 static void test_a_role_that_is_placed_away_joins_and_registers(void **state)
 {
     struct fixture *f = *state;
     struct qr_rpc_peer *peer = connect_as(f, "log");
     struct qr_control_service service;
     assert_int_equal(qr_control_join(peer, QR_ROLE_LOG, TIME_NS, &service, NULL), QR_OK);
+    assert_int_equal(is_there(f, "log"), 0);
     assert_string_equal(service.log, "tcp:127.0.0.2:9");
     assert_string_equal(service.page, "tcp:127.0.0.1:9");
     assert_string_equal(service.blob, "file:///there");
@@ -212,31 +262,6 @@ static enum qr_status register_node(struct qr_rpc_peer *peer, const char *name, 
     return qr_control_call(peer, QR_CONTROL_REGISTER, &ask, TIME_NS, NULL, NULL);
 }
 
-/* As the gateway is told, which is on control's machine. */
-static enum qr_status ask_route(struct fixture *f, int64_t timeout_ns,
-                                struct qr_control_route *ret_route)
-{
-    char address[128];
-    struct qr_rpc_loop *loop = NULL;
-    struct qr_rpc_client *client = NULL;
-    struct qr_control_ask ask = {.name = qr_str("reports")};
-    struct qr_buf reply;
-    qr_buf_init(&reply, 4096);
-    snprintf(address, sizeof address, "unix:%s/control.sock", f->run);
-    struct qr_rpc_client_options options = {.address = address};
-    assert_int_equal(
-        qr_rpc_loop_new(&(struct qr_rpc_loop_options){.env = qr_env_real()}, &loop, NULL), QR_OK);
-    assert_int_equal(qr_rpc_client_new(loop, &options, &client, NULL), QR_OK);
-    enum qr_status status = qr_control_call(qr_rpc_client_peer(client), QR_CONTROL_ROUTE, &ask,
-                                            timeout_ns, &reply, NULL);
-    if (status == QR_OK)
-        status = qr_control_route_get(reply.data, reply.len, ret_route, NULL);
-    qr_buf_done(&reply);
-    qr_rpc_client_free(client);
-    qr_rpc_loop_free(loop);
-    return status;
-}
-
 static void test_a_named_replica_is_served_where_its_node_says_that_it_is(void **state)
 {
     struct fixture *f = *state;
@@ -260,6 +285,8 @@ static void test_a_named_replica_is_served_where_its_node_says_that_it_is(void *
     assert_int_equal(register_node(peer, "hs-6", "tcp:127.0.0.2:7"), QR_BUSY); /* one runs here */
     while (atomic_load(&f->ended) == 0)
         qr_env_sleep_ns(qr_env_real(), 1000000);
+    assert_int_not_equal(ask_route(f, 100000000, &route), QR_OK);
+    assert_int_equal(atomic_load(&f->wanted), 0); /* who comes now waits for the other machine */
     assert_int_equal(register_node(peer, "hs-6", "tcp:127.0.0.2:7"), QR_OK);
     qr_control_exited(f->control, "hs-6", false); /* of the one that ran here */
     assert_int_equal(ask_route(f, TIME_NS, &route), QR_OK);
@@ -267,10 +294,18 @@ static void test_a_named_replica_is_served_where_its_node_says_that_it_is(void *
     assert_int_equal(route.database_id, row.id);
     assert_int_equal(register_node(peer, "hs-6", "tcp:127.0.0.2:77"), QR_CONFLICT);
 
-    qr_env_sleep_ns(qr_env_real(), INT64_C(5200000000)); /* it is silent */
+    assert_int_equal(call(connect_as(f, "log"), QR_CONTROL_REGISTER, "log", QR_ROLE_LOG), QR_OK);
+    assert_int_equal(is_there(f, "hs-6"), 1);
+    assert_int_equal(is_there(f, "log"), 1);
+    assert_int_equal(is_there(f, "page"), -1);
+    qr_env_sleep_ns(qr_env_real(), INT64_C(5200000000)); /* they are silent */
     qr_control_tick(f->control);
+    assert_int_equal(is_there(f, "hs-6"), 0);
+    assert_int_equal(is_there(f, "log"), 0);
+    peer = connect_as(f, "compute");
     assert_int_not_equal(ask_route(f, 100000000, &route),
                          QR_OK); /* and nobody has started another */
+    assert_int_equal(atomic_load(&f->wanted), 1);
     assert_int_equal(register_node(peer, "hs-6", "tcp:127.0.0.2:7"), QR_OK);
     assert_int_equal(ask_route(f, TIME_NS, &route), QR_OK);
     assert_string_equal(route.address, "tcp:127.0.0.2:8/hs-6");

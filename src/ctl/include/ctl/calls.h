@@ -39,7 +39,9 @@ enum qr_control_method {
                              qr_control_limits */
     QR_CONTROL_LOGINS,    /* server, name: with the hash of that one, on this machine only; answer:
                              items, the administrator first */
-    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_LOGINS,
+    QR_CONTROL_MACHINES,  /* answer: items, one for each role that is, or has been, on another
+                             machine */
+    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_MACHINES,
     /* of other machines only */
     QR_CONTROL_JOIN = 0x341, /* role: what such a process has to know; answer: struct
                                 qr_control_service */
@@ -317,6 +319,7 @@ enum qr_control_item_kind {
                           create_ticks, modify_ticks, flag: the administrator */
     QR_ITEM_RULE,      /* database_id, name, start, end, id, create_ticks, modify_ticks */
     QR_ITEM_DATABASE,  /* database_id, name; with number 0 a server */
+    QR_ITEM_MACHINE,   /* name of the process, text: its address, flag: it is there now */
 };
 struct qr_control_item {
     enum qr_control_item_kind kind;
