@@ -2,6 +2,8 @@
 #include "env/descriptor.h"
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -85,4 +87,15 @@ ssize_t qr_descriptor_receive(int link, void *dst, size_t bytes, int *ret_fd, in
     size_t count;
     *ret_fd = -1;
     return qr_descriptors_receive(link, dst, bytes, ret_fd, 1, &count, ret_flags);
+}
+
+bool qr_descriptor_vanished(int fd)
+{
+    enum { VANISHED_MS = 60000, UNANSWERED_MIN = 3 };
+    struct tcp_info info = {0};
+    socklen_t bytes = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &bytes) != 0) /* it is not TCP */
+        return false;
+    return info.tcpi_last_ack_recv >= VANISHED_MS &&
+           (info.tcpi_retransmits >= UNANSWERED_MIN || info.tcpi_probes >= UNANSWERED_MIN);
 }

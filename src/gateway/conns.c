@@ -1,10 +1,13 @@
 /* conns.c - see gateway_int.h: what is done to all connections of a gateway */
 #include <poll.h>
+#include "env/descriptor.h"
 #include "gateway_int.h"
 #include "base/banned.h"
 
 /* Transactions this short end before others notice that they are waited for. */
 static const int64_t BRIEF_NS = 250000000;
+/* Of clients that have vanished: with the ticks of accept_main each is looked at in 10 s. */
+enum { LOOKS_PER_ROUND = 500 };
 
 void qri_conns_abort_late(struct qr_gateway *gateway, int64_t now_ns)
 {
@@ -16,6 +19,22 @@ void qri_conns_abort_late(struct qr_gateway *gateway, int64_t now_ns)
         int64_t deadline = atomic_load(&conn->deadline_ns);
         if (deadline != 0 && now_ns >= deadline)
             qri_conn_abort(conn);
+    }
+    pthread_mutex_unlock(&gateway->mu);
+}
+
+void qri_conns_abort_vanished(struct qr_gateway *gateway, uint32_t *cursor)
+{
+    pthread_mutex_lock(&gateway->mu);
+    uint32_t count = gateway->slot_count / LOOKS_PER_ROUND + 1;
+    for (uint32_t i = 0; i < count && i < gateway->slot_count; i++) {
+        *cursor = (*cursor + 1) % gateway->slot_count;
+        struct qri_conn *conn = gateway->slots[*cursor].conn;
+        if (conn == NULL || conn->is_pair || !qr_descriptor_vanished(conn->fd))
+            continue;
+        QR_LOG(&gateway->options.log, QR_INFO, "client_vanished",
+               QR_F("address", &conn->address.text[0]));
+        qri_conn_abort(conn);
     }
     pthread_mutex_unlock(&gateway->mu);
 }

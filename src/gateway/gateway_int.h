@@ -323,6 +323,10 @@ enum qr_status qri_conn_adopt(struct qr_gateway *gateway, int own_fd, struct qri
                               struct qr_str early, struct qri_link *link, struct qr_err *err);
 /* conns.c: all of them */
 void qri_conns_abort_late(struct qr_gateway *gateway, int64_t now_ns);
+/* Those whose machine or network is gone while something is on the way to them, when keep-alive
+ * does not ask: the kernel alone gives up after 15 minutes. Some with each call, going on at
+ * `cursor`. */
+void qri_conns_abort_vanished(struct qr_gateway *gateway, uint32_t *cursor);
 void qri_conns_abort(struct qr_gateway *gateway);
 /* A worker looks at each that nobody has, so that it sees that the gateway stops. */
 void qri_conns_wake_idle(struct qr_gateway *gateway);

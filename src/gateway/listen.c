@@ -145,6 +145,7 @@ static void *accept_main(void *arg)
         {.fd = gateway->taker == NULL ? -1 : qri_taker_fd(gateway), .events = POLLIN},
         {.fd = gateway->stop_fd, .events = POLLIN}};
     int64_t tick_ns = 0;
+    uint32_t cursor = 0;
     while (!atomic_load(&gateway->stopping)) {
         bool ok = true;
         if (fds[0].fd >= 0 && atomic_load(&gateway->retired)) {
@@ -168,6 +169,7 @@ static void *accept_main(void *arg)
         tick_ns = now_ns;
         qri_pump_tick(gateway);
         qri_conns_abort_late(gateway, now_ns);
+        qri_conns_abort_vanished(gateway, &cursor);
     }
     return NULL;
 }

@@ -12,11 +12,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/endian.h"
+#include "env/descriptor.h"
 #include "near_int.h"
 #include "base/banned.h"
 
 enum { EVENTS = 32, SWEEP_MS = 1000, LINKS_MAX = 1024 };
-static const int64_t CALL_NS = INT64_C(20) * 1000000000,
+static const int64_t CALL_NS = INT64_C(20) * 1000000000, LOOK_NS = INT64_C(10) * 1000000000,
                      FOREVER_NS = INT64_C(315360000) * 1000000000;
 
 /* ---- events; mu held ---- */
@@ -410,6 +411,20 @@ static void hold_slow(struct qr_tunnel_near *near)
     }
 }
 
+/* A session's client may have vanished, as a gateway's own (G8 of src/gateway). */
+static void end_vanished(struct qr_tunnel_near *near)
+{
+    int64_t now = qr_env_mono_ns(near->options.env);
+    if (now - near->looked_ns < LOOK_NS)
+        return;
+    near->looked_ns = now;
+    for (struct qri_near_session *s = near->sessions, *next; s != NULL; s = next) {
+        next = s->next;
+        if (s->id != 0 && !s->over && qr_descriptor_vanished(s->watched.fd))
+            qri_near_end_session(s, true);
+    }
+}
+
 static void handle(struct qr_tunnel_near *near, const struct epoll_event *event)
 {
     struct qri_near_watched *w = event->data.ptr;
@@ -436,6 +451,7 @@ void *qri_near_main(void *arg)
         for (int i = 0; i < n; i++)
             handle(near, &events[i]);
         hold_slow(near);
+        end_vanished(near);
     }
     pthread_mutex_unlock(&near->mu);
     return NULL;

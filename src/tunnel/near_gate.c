@@ -13,9 +13,10 @@
 #include "base/banned.h"
 
 enum { BACKLOG = 1024 };
-/* In three times PING_NS a machine is given up, a little after control does (LAPSE_NS in
- * ctl/machines.c): a login that was on its way there then finds who serves in its place. */
-static const int64_t CALL_NS = INT64_C(20) * 1000000000, PING_NS = INT64_C(2) * 1000000000;
+/* A machine is given up two to three times PING_NS after it fell silent, but not before control
+ * gives it up (LAPSE_NS in ctl/machines.c): a login that was on its way there then finds who serves
+ * in its place. */
+static const int64_t CALL_NS = INT64_C(20) * 1000000000, PING_NS = INT64_C(3) * 1000000000;
 
 /* ---- gates ---- */
 

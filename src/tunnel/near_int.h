@@ -61,6 +61,7 @@ struct qr_tunnel_near {
     struct qri_near_session *sessions;
     struct qri_near_watched *closed; /* an event may name them until the thread fetches the next */
     size_t link_count, session_count;
+    int64_t looked_ns; /* for clients that have vanished */
     uint8_t message[QRI_TUNNEL_MESSAGE_BYTES_MAX];
 };
 

@@ -16,8 +16,8 @@ import sys
 import unittest
 
 # look at the files of databases, or make their own choice of edition
-OF_FILES = {"test_azurite", "test_backup", "test_bad_storage", "test_machines", "test_recorded", "test_roles",
-            "test_server"}
+OF_FILES = {"test_azurite", "test_backup", "test_bad_storage", "test_machines", "test_network", "test_recorded",
+            "test_roles", "test_server"}
 # compare processor time, memory or rates with a limit
 ALONE = {"test_density", "test_governance", "test_truth", "test_views"}
 HERE = os.path.dirname(os.path.abspath(__file__))

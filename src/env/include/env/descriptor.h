@@ -1,5 +1,5 @@
-/* env/descriptor.h - messages on unix sockets that bring descriptors (unix(7), SCM_RIGHTS). The
- * calls return at once; any thread. */
+/* env/descriptor.h - messages on unix sockets that bring descriptors (unix(7), SCM_RIGHTS), and
+ * what the kernel knows of a connection. The calls return at once; any thread. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,3 +17,8 @@ ssize_t qr_descriptors_receive(int link, void *dst, size_t bytes, int *ret_fds, 
                                size_t *ret_count, int *ret_flags);
 /* The same for one: -1 when the message brought none, or more. */
 ssize_t qr_descriptor_receive(int link, void *dst, size_t bytes, int *ret_fd, int *ret_flags);
+
+/* Of TCP: for a minute nothing has come from the other end, not even an acknowledgement of what was
+ * sent, nor an answer whether it takes more. One that is there and does not read answers that. When
+ * nothing is on the way keep-alive asks instead; the kernel alone waits for 15 minutes. */
+bool qr_descriptor_vanished(int fd);
