@@ -67,6 +67,10 @@ static enum qr_status new_cursor(struct qri_frame *frame, const struct qri_op *o
                         has_word(&def->options, "INSENSITIVE");
     if (has_word(&def->options, "FORWARD_ONLY") || has_word(&def->options, "FAST_FORWARD"))
         cursor->is_scroll = false;
+    cursor->is_read_only = def->for_read_only || has_word(&def->options, "READ_ONLY") ||
+                           has_word(&def->options, "STATIC") ||
+                           has_word(&def->options, "INSENSITIVE") ||
+                           has_word(&def->options, "FAST_FORWARD");
     cursor->name = copy_text(name);
     cursor->select_text = copy_text(def->select->text);
     if (cursor->name == NULL || cursor->select_text == NULL) {
@@ -280,14 +284,24 @@ static enum qr_status materialise(struct qri_frame *frame, struct qri_cursor *cu
 static enum qr_status open_from_text(struct qr_session *session, struct qri_cursor *cursor,
                                      struct qr_err *err)
 {
-    struct qri_source source = {.kind = QRI_UNIT_BATCH, .text = qr_str(cursor->select_text)};
+    struct qri_source source = {.kind = QRI_UNIT_BATCH};
     struct qri_unit *unit = NULL;
-    QR_TRY(qri_unit_take(session, &source, &unit, err));
+    struct qr_buf text;
+    qr_buf_init(&text, SIZE_MAX);
+    qr_buf_printf(&text, "DECLARE c CURSOR FOR %s", cursor->select_text);
+    enum qr_status made = qr_buf_status(&text, err);
+    source.text = qr_str_n(qr_buf_cstr(&text), text.len);
+    if (made == QR_OK)
+        made = qri_unit_take(session, &source, &unit, err);
+    qr_buf_done(&text);
+    QR_TRY(made);
     struct qri_frame frame;
     enum qr_status status = qri_frame_push(session, &frame, unit, err);
     if (status == QR_OK) {
         frame.op = &unit->ops[0];
-        status = materialise(&frame, cursor, unit->ops[0].stmt, err);
+        const struct qr_ast_declare_cursor *declared =
+            (const struct qr_ast_declare_cursor *)unit->ops[0].stmt;
+        status = materialise(&frame, cursor, declared->def.select, err);
         qri_frame_pop(&frame);
     }
     qri_unit_put(session, unit);
@@ -317,6 +331,15 @@ static const char *fetch_name(enum qr_ast_fetch fetch)
 {
     static const char *const names[] = {"Next", "Prior", "First", "Last", "Absolute", "Relative"};
     return names[fetch];
+}
+
+/* The keys of its tables stand behind what was selected. */
+static size_t visible_columns(const struct qri_cursor *cursor)
+{
+    size_t n = cursor->column_count;
+    while (n > 0 && (cursor->columns[n - 1].flags & QR_COLUMN_ROW_KEY) != 0)
+        n--;
+    return n;
 }
 
 static enum qr_status move(struct qri_frame *frame, const struct qr_ast_cursor *stmt,
@@ -358,7 +381,7 @@ static enum qr_status fetch_into(struct qri_frame *frame, const struct qr_ast_cu
                                  struct qri_cursor *cursor, const struct qr_value *values,
                                  struct qr_err *err)
 {
-    if (stmt->into.count != cursor->column_count)
+    if (stmt->into.count != visible_columns(cursor))
         return qr_sql_fail(err, 16924);
     for (size_t i = 0; values != NULL && i < stmt->into.count; i++) {
         uint32_t slot = 0;
@@ -389,10 +412,56 @@ static enum qr_status fetch(struct qri_frame *frame, const struct qr_ast_cursor 
     session->rowcount = found;
     if (stmt->into.count > 0)
         return fetch_into(frame, stmt, cursor, found ? values : NULL, err);
-    QR_TRY(sink->columns(sink->ctx, cursor->columns, cursor->column_count, NULL, 0));
+    size_t count = visible_columns(cursor);
+    QR_TRY(sink->columns(sink->ctx, cursor->columns, count, NULL, 0));
     if (found)
-        QR_TRY(sink->row(sink->ctx, values, cursor->column_count));
+        QR_TRY(sink->row(sink->ctx, values, count));
     return qri_send_done(session, !session->options.nocount, found, false, COMMAND_FETCH);
+}
+
+/* ---- WHERE CURRENT OF ---- */
+
+static enum qr_status find_by_name(struct qri_frame *frame, struct qr_str name,
+                                   struct qri_cursor **ret_cursor, struct qr_err *err)
+{
+    bool is_variable = name.n > 0 && name.p[0] == '@';
+    const struct qr_ast_cursor named = {.name = {.text = name},
+                                        .variable = is_variable ? name : (struct qr_str){NULL, 0}};
+    return find_stmt(frame, &named, ret_cursor, err);
+}
+
+enum qr_status qri_cursor_key(struct qri_frame *frame, struct qr_str name, uint32_t object_id,
+                              size_t ordinal, struct qr_arena *arena, struct qr_value *ret_value,
+                              struct qr_err *err)
+{
+    struct qri_cursor *cursor = NULL;
+    bool found = false;
+    if (frame == NULL)
+        return qr_sql_fail(err, 16916, qr_arena_str(arena, name).p);
+    QR_TRY(find_by_name(frame, name, &cursor, err));
+    if (!cursor->is_open)
+        return qr_sql_fail(err, 16917);
+    size_t first = visible_columns(cursor), at = first;
+    if (cursor->is_read_only || first == cursor->column_count)
+        return qr_sql_fail(err, 16929);
+    while (at < cursor->column_count && cursor->columns[at].source_column_id != object_id)
+        at++;
+    if (at + ordinal >= cursor->column_count)
+        return qr_sql_fail(err, 16933);
+    struct qr_value *values = qr_arena_array(arena, cursor->column_count, sizeof *values);
+    if (values == NULL)
+        return qr_fail(err, QR_NOMEM, "row of a cursor");
+    if (cursor->position >= 0 && cursor->position < (int64_t)qr_rowset_count(cursor->rows))
+        QR_TRY(qri_rowset_get(cursor->rows, (uint64_t)cursor->position, values, &found, err));
+    if (!found)
+        return qr_sql_fail(err, 16931);
+    *ret_value = qr_value_null();
+    if (qr_value_is_null(&values[at + ordinal]))
+        return QR_OK;
+    return qr_variant_make(arena, &cursor->columns[at + ordinal].type, &values[at + ordinal],
+                           ret_value) == QR_OK
+               ? QR_OK
+               : qr_fail(err, QR_NOMEM, "row of a cursor");
 }
 
 /* ---- CLOSE, DEALLOCATE ---- */

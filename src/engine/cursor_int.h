@@ -23,5 +23,12 @@ QR_NODISCARD enum qr_status qri_cursor_set(struct qri_frame *frame, const struct
                                            uint32_t slot, struct qr_err *err);
 void qri_cursor_unref(struct qri_cursor *cursor); /* accepts NULL */
 void qri_cursors_free(struct qri_cursor **list);
+/* Of the row where it stands, as sql_variant: column `ordinal` of the key of a table that its
+ * SELECT names; NULL in rows that have none of it. 16916, 16917, 16929, 16931, 16933. `name` has
+ * its @ if it is a variable's. */
+QR_NODISCARD enum qr_status qri_cursor_key(struct qri_frame *frame, struct qr_str name,
+                                           uint32_t object_id, size_t ordinal,
+                                           struct qr_arena *arena, struct qr_value *ret_value,
+                                           struct qr_err *err);
 /* @@FETCH_STATUS and its sisters ask. `scope`: "local", "global", "variable". */
 int qri_cursor_status(struct qri_frame *frame, struct qr_str scope, struct qr_str name);

@@ -314,6 +314,11 @@ static enum qr_status fn_cursor_status(struct qri_host_call *h)
     return number(h, qri_cursor_status(h->session->frame, qr_value_bytes(&h->args[0]),
                                        qr_value_bytes(&h->args[1])));
 }
+static enum qr_status fn_current_of(struct qri_host_call *h)
+{
+    return qri_cursor_key(h->session->frame, qr_value_bytes(&h->args[0]), (uint32_t)h->args[1].i,
+                          (size_t)h->args[2].i, h->eval->arena, h->ret_value, h->err);
+}
 static enum qr_status fn_trigger_nestlevel(struct qri_host_call *h)
 {
     return number(h, h->session->trigger_level);
@@ -456,6 +461,7 @@ static qri_host_fn *const host_fns[QR_HOST_COUNT] = {
     [QR_HOST_CONNECTIONPROPERTY] = fn_connectionproperty,
     [QR_HOST_HOST_NAME] = fn_host_name,         [QR_HOST_HOST_ID] = fn_host_id,
     [QR_HOST_APP_NAME] = fn_app_name,           [QR_HOST_CURSOR_STATUS] = fn_cursor_status,
+    [QR_HOST_CURRENT_OF] = fn_current_of,
     [QR_HOST_TRIGGER_NESTLEVEL] = fn_trigger_nestlevel,
     [QR_HOST_COLUMNS_UPDATED] = fn_columns_updated,
     [QR_HOST_EVENTDATA] = null,                 [QR_HOST_GETANSINULL] = fn_getansinull,

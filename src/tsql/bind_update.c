@@ -9,6 +9,7 @@ struct change {
     const struct qr_ast_source *target;
     const struct qr_ast_sources *from;
     const struct qr_ast_expr *where;
+    struct qr_str cursor; /* WHERE CURRENT OF; n = 0: none */
     const struct qr_ast_top *top;
     const struct qr_ast_outputs *outputs;
     const struct qr_ast_name *wanted; /* a column that is set */
@@ -103,6 +104,8 @@ static enum qr_status begin(struct change *ch, const struct qr_ast_with *with,
         c->clause = QRI_CLAUSE_WHERE;
         QR_TRY(qri_condition(c, ch->where, &q->where));
     }
+    if (ch->cursor.n > 0)
+        QR_TRY(qri_current_of(c, &ch->t, ch->cursor, &q->where));
     QR_TRY(qri_top_bind(c, ch->top, &q->top));
     return qri_stage_target(c, q, &ch->capacity, &ch->t, ch->dml);
 }
@@ -177,13 +180,6 @@ static enum qr_status finish(struct change *ch, const struct qri_sets *sets, boo
     return qri_direct(c, &ch->t, ch->stage, sets, ch->dml);
 }
 
-static enum qr_status check_cursor(struct qri_compile *c, struct qr_str a, struct qr_str b)
-{
-    if (a.n == 0 && b.n == 0)
-        return QR_OK;
-    return qr_fail(c->err, QR_UNSUPPORTED, "WHERE CURRENT OF is not supported");
-}
-
 enum qr_status qri_update(struct qri_compile *c, const struct qr_ast_update *ast,
                           struct qr_plan *plan)
 {
@@ -191,12 +187,13 @@ enum qr_status qri_update(struct qri_compile *c, const struct qr_ast_update *ast
                         .target = ast->target,
                         .from = &ast->from,
                         .where = ast->where,
+                        .cursor = ast->current_of.text.n > 0 ? ast->current_of.text
+                                                             : ast->current_of_variable,
                         .top = ast->top,
                         .outputs = &ast->outputs,
                         .change = QRI_CHANGE_UPDATE};
     struct qri_sets sets;
     plan->kind = QR_PLAN_UPDATE;
-    QR_TRY(check_cursor(c, ast->current_of.text, ast->current_of_variable));
     for (size_t i = 0; ch.wanted == NULL && i < ast->set.count; i++)
         if (ast->set.items[i].column.count > 0)
             ch.wanted = &ast->set.items[i].column;
@@ -216,11 +213,12 @@ enum qr_status qri_delete(struct qri_compile *c, const struct qr_ast_delete *ast
                         .target = ast->target,
                         .from = &ast->from,
                         .where = ast->where,
+                        .cursor = ast->current_of.text.n > 0 ? ast->current_of.text
+                                                             : ast->current_of_variable,
                         .top = ast->top,
                         .outputs = &ast->outputs,
                         .change = QRI_CHANGE_DELETE};
     plan->kind = QR_PLAN_DELETE;
-    QR_TRY(check_cursor(c, ast->current_of.text, ast->current_of_variable));
     QR_TRY(begin(&ch, ast->with, &ast->options, plan));
     QR_TRY(qri_use_change(c, &ch.t, QR_ACCESS_DELETE, NULL));
     return finish(&ch, NULL, false);

@@ -168,6 +168,8 @@ static enum qr_status compile_select(struct qri_compile *c, const struct qr_ast_
     c->is_top_query = true;
     QR_TRY(qri_bind_query(c, ast->query, NULL, &query));
     plan->kind = QR_PLAN_SELECT;
+    if (ast->of_cursor)
+        QR_TRY(qri_cursor_keys(c, query));
     QR_TRY(qri_plan_columns(c, query, plan));
     QR_TRY(plan_order(c, query, plan));
     if (query->kind == QRI_QUERY_SELECT && query->assign_names != NULL)

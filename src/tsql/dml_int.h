@@ -24,6 +24,11 @@ struct qri_extras {
     size_t count, capacity;
 };
 
+/* WHERE CURRENT OF: the target's key is that of the row where the cursor stands. `name` has its @
+ * if it is a variable's. */
+QR_NODISCARD enum qr_status qri_current_of(struct qri_compile *c, const struct qri_target *t,
+                                           struct qr_str name, const struct qr_expr **ret_where);
+
 /* A column of the target for a name written in the statement; 207, 271, 272, 8102 … */
 QR_NODISCARD enum qr_status qri_target_column(struct qri_compile *c, const struct qri_target *t,
                                               const struct qr_ast_name *name, bool is_insert,

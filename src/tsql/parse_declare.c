@@ -27,6 +27,8 @@ void qri_p_cursor_def(struct qri_parser *p, struct qr_ast_cursor_def *def)
         continue;
     qri_p_expect(p, KW_FOR);
     def->select = qri_p_stmt_select(p);
+    if (def->select->kind == QR_AS_SELECT)
+        ((struct qr_ast_select_stmt *)def->select)->of_cursor = true;
     if (!qri_p_accept(p, KW_FOR))
         return;
     if (qri_p_accept(p, KW_READ)) {

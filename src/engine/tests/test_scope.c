@@ -13,12 +13,12 @@ static const struct batch batches[] = {
      "open c\n"
      "declare @i int\n"
      "fetch c into @i\n"
-     "update w set v = 100 where current of c\n"
+     "select * from w tablesample (10 percent)\n"
      "select * from w\n"
      "rollback",
      "ENV BEGIN\n"
      "DONE\n"
-     "MSG 40510 16 1 line 6: WHERE CURRENT OF is not supported\n"
+     "MSG 40510 16 1 line 6: TABLESAMPLE is not supported\n"
      "DONE error\n"},
     {"set implicit_transactions on\n"
      "insert w values (4,4)\n"

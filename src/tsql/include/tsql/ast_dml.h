@@ -7,6 +7,7 @@ struct qr_ast_select_stmt {
     struct qr_ast_with *with; /* NULL: none */
     struct qr_ast_query *query;
     struct qr_ast_options options; /* OPTION (...) */
+    bool of_cursor;                /* DECLARE CURSOR's */
 };
 
 struct qr_ast_output { /* one OUTPUT clause */

@@ -224,6 +224,9 @@ struct qr_plan_param {
     const struct qr_plan_lock *lock;
 };
 
+/* A cursor's rows, with their keys. */
+enum { QR_CURSOR_COLUMNS_MAX = 1024 };
+
 enum {
     QR_COLUMN_NULLABLE = 1,
     QR_COLUMN_IDENTITY = 2,
@@ -231,6 +234,8 @@ enum {
     QR_COLUMN_UPDATABLE = 8, /* a plain column of a base table */
     QR_COLUMN_HIDDEN = 16,   /* key added for browse mode */
     QR_COLUMN_KEY = 32,
+    QR_COLUMN_ROW_KEY = 64, /* added to a cursor's rows, and not shown: of the table whose object_id
+                               stands as source_column_id */
 };
 
 struct qr_plan_column {
