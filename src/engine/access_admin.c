@@ -169,6 +169,7 @@ static const struct procedure {
     {"sp_releaseapplock$", QR_MAY_NOTHING},
     {"sp_rename", QR_MAY_NOTHING}, /* ddl_drop.c: ALTER on the object */
     {"sp_revokedbaccess", QR_MAY_NOTHING},
+    {"sp_sequence_get_range", QR_MAY_NOTHING}, /* UPDATE on the sequence */
     {"sp_server_info", QR_MAY_NOTHING},
     {"sp_set_database_firewall_rule", QR_MAY_CONTROL},
     {"sp_set_firewall_rule", QR_MAY_NOTHING},

@@ -511,6 +511,7 @@ static const struct qri_sysproc procedures[] = {
     {"sp_recompile", sp_recompile},
     {"sp_releaseapplock$", qri_sp_releaseapplock},
     {"sp_rename", sp_rename},
+    {"sp_sequence_get_range", qri_sp_sequence_get_range},
     {"sp_set_database_firewall_rule", sp_set_database_firewall_rule},
     {"sp_set_firewall_rule", sp_set_firewall_rule},
     {"sp_set_session_context", sp_set_session_context},

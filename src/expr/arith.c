@@ -124,6 +124,9 @@ static enum qr_status bits(struct qr_expr_builder *b, enum qr_op op, const struc
     const struct qr_expr *args[2] = {left, right};
     bool left_binary = qr_type_family(&left->type) == QR_FAMILY_BINARY;
     bool right_binary = qr_type_family(&right->type) == QR_FAMILY_BINARY;
+    if (left_binary && !right_binary && (op == QR_OP_SHIFT_LEFT || op == QR_OP_SHIFT_RIGHT))
+        return qr_expr_call(b, qr_str(op == QR_OP_SHIFT_LEFT ? "LEFT_SHIFT" : "RIGHT_SHIFT"), args,
+                            2, ret_expr);
     if (!is_bits_operand(&left->type) || !is_bits_operand(&right->type) ||
         (left_binary && right_binary))
         return qr_sql_fail(b->err, 402, qr_type_name(&left->type), qr_type_name(&right->type),

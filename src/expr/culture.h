@@ -12,7 +12,8 @@ struct qri_culture {
     const char *money, *negative_money; /* $ is the currency, n the number */
     const char *percent;                /* n the number */
     const char *short_date, *long_date, *short_time, *long_time, *month_day, *year_month;
-    bool english; /* names of months and days; others have none here */
+    /* Lists as qr_language_name takes them: from January, from Monday; AM and PM, "" for none. */
+    const char *months, *short_months, *days, *short_days, *halves;
 };
 
 /* NULL if unknown. Without case. */

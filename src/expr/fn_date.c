@@ -195,13 +195,32 @@ static enum qr_status type_like_date(struct qr_func_typing *t)
     return QR_OK;
 }
 
+/* 10: the part is not of the type; 11: nor of its precision. */
+static enum qr_status bad_trunc(const struct qr_call *c, uint8_t state, struct qr_err *err)
+{
+    enum qr_status status = bad_part(c, 1, "datetrunc", err);
+    if (err != NULL)
+        err->state = state;
+    return status;
+}
+
+static int fraction_digits(const struct qr_type *type)
+{
+    return type->id == QR_TYPE_DATETIME ? 3 : type->id == QR_TYPE_SMALLDATETIME ? 0 : type->scale;
+}
+
 static enum qr_status fn_datetrunc(const struct qr_call *c, struct qr_value *ret,
                                    struct qr_err *err)
 {
+    int digits = fraction_digits(qri_arg_type(c, 1));
+    bool is_date = qri_arg_type(c, 1)->id == QR_TYPE_DATE;
+    if (!is_date && ((part_of(c) == QR_PART_MICROSECOND && digits < 6) ||
+                     (part_of(c) == QR_PART_MILLISECOND && digits < 3)))
+        return bad_trunc(c, 11, err);
     enum qr_dt dt =
         qr_datetrunc(part_of(c), qri_arg_type(c, 1), &c->args[1], c->ctx->settings->datefirst, ret);
     if (dt == QR_DT_BAD_PART)
-        return bad_part(c, 1, "datetrunc", err);
+        return bad_trunc(c, 10, err);
     return dt == QR_DT_OK ? QR_OK : qr_sql_fail(err, 517, qr_type_name(&c->expr->type));
 }
 
@@ -277,7 +296,7 @@ static enum qr_status fn_date_bucket(const struct qr_call *c, struct qr_value *r
     if (unit < 0)
         return bad_part(c, 2, "date_bucket", err);
     if (width <= 0 || width > INT32_MAX)
-        return qr_sql_fail(err, 9834, "date_bucket");
+        return qr_sql_fail(err, 9834);
     enum qr_dt dt;
     if (unit > 0) {
         int64_t from = moment_ticks(&origin), step;

@@ -98,11 +98,16 @@ static uint64_t pattern(const struct qr_call *c)
     return bits == 64 ? u : u & ((UINT64_C(1) << bits) - 1);
 }
 
+static bool is_bytes(const struct qr_type *type)
+{
+    return qr_type_family(type) == QR_FAMILY_BINARY && !qr_type_is_lob(type);
+}
+
 static enum qr_status type_bits(struct qr_func_typing *t)
 {
     if (qri_is_null_literal(t->args[0]))
         QR_TRY(qri_null_of(t->b, qr_type_of(QR_TYPE_INT), &t->args[0]));
-    if (qri_number_of(&t->args[0]->type) != QRI_INT)
+    if (qri_number_of(&t->args[0]->type) != QRI_INT && !is_bytes(&t->args[0]->type))
         return qri_bad_argument(t, 0);
     t->type = t->args[0]->type;
     return QR_OK;
@@ -126,16 +131,91 @@ static enum qr_status fn_bit_count(const struct qr_call *c, struct qr_value *ret
                                    struct qr_err *err)
 {
     (void)err;
-    *ret = qr_value_int(__builtin_popcountll(pattern(c)));
+    int64_t count = 0;
+    if (!is_bytes(qri_arg_type(c, 0)))
+        count = __builtin_popcountll(pattern(c));
+    else
+        for (size_t i = 0; i < c->args[0].n; i++)
+            count += __builtin_popcount((uint8_t)c->args[0].p[i]);
+    *ret = qr_value_int(count);
     return QR_OK;
+}
+
+/* Bit 0 is the lowest of the last byte. */
+static int64_t bit_width(const struct qr_call *c)
+{
+    return is_bytes(qri_arg_type(c, 0)) ? (int64_t)c->args[0].n * 8
+                                        : width_of(qri_arg_type(c, 0)->id);
+}
+
+static enum qr_status check_offset(const struct qr_call *c, const char *name, struct qr_err *err)
+{
+    int64_t offset = c->args[1].i;
+    return offset < 0 || offset >= bit_width(c) ? qr_sql_fail(err, 4199, (int)offset, 2, name)
+                                                : QR_OK;
 }
 
 static enum qr_status fn_get_bit(const struct qr_call *c, struct qr_value *ret, struct qr_err *err)
 {
     int64_t offset = c->args[1].i;
-    if (offset < 0 || offset >= width_of(qri_arg_type(c, 0)->id))
-        return qr_sql_fail(err, 9834, "get_bit");
+    QR_TRY(check_offset(c, "get_bit", err));
+    if (is_bytes(qri_arg_type(c, 0))) {
+        uint8_t byte = (uint8_t)c->args[0].p[c->args[0].n - 1 - (size_t)offset / 8];
+        *ret = qr_value_int(byte >> offset % 8 & 1);
+        return QR_OK;
+    }
     *ret = qr_value_int((int64_t)(pattern(c) >> offset & 1));
+    return QR_OK;
+}
+
+/* A copy to change. */
+static uint8_t *copy_bytes(const struct qr_call *c, struct qr_value *ret, struct qr_err *err)
+{
+    uint8_t *bytes = qr_arena_alloc(c->ctx->arena, c->args[0].n + 1);
+    if (bytes == NULL) {
+        enum qr_status ignored = qri_expr_nomem(err);
+        (void)ignored;
+        return NULL;
+    }
+    memcpy(bytes, c->args[0].p, c->args[0].n);
+    *ret = qr_value_blob(bytes, c->args[0].n);
+    return bytes;
+}
+
+static enum qr_status set_in_bytes(const struct qr_call *c, struct qr_value *ret,
+                                   struct qr_err *err)
+{
+    uint8_t *bytes = copy_bytes(c, ret, err);
+    if (bytes == NULL)
+        return QR_NOMEM;
+    size_t offset = (size_t)c->args[1].i;
+    uint8_t *byte = &bytes[c->args[0].n - 1 - offset / 8], mask = (uint8_t)(1U << offset % 8);
+    *byte = (uint8_t)(c->arg_count == 2 || c->args[2].i != 0 ? *byte | mask : *byte & ~mask);
+    return QR_OK;
+}
+
+/* The whole is one number, whose first byte is the highest. */
+static enum qr_status shift_bytes(const struct qr_call *c, bool left, uint64_t count,
+                                  struct qr_value *ret, struct qr_err *err)
+{
+    const struct qr_value *from = &c->args[0];
+    uint8_t *bytes = copy_bytes(c, ret, err);
+    if (bytes == NULL)
+        return QR_NOMEM;
+    uint64_t whole = count / 8, part = count % 8;
+    for (size_t i = 0; i < from->n; i++) { /* byte i from the low end */
+        unsigned v = 0;
+        for (int k = 0; k < 2; k++) { /* it is made of two of them */
+            uint64_t step = whole + (uint64_t)k;
+            bool inside = left ? step <= i : step < from->n - i;
+            if (!inside)
+                continue;
+            unsigned byte = (uint8_t)from->p[from->n - 1 - (left ? i - step : i + step)];
+            v |= left ? (k == 0 ? byte << part : byte >> (8 - part))
+                      : (k == 0 ? byte >> part : byte << (8 - part));
+        }
+        bytes[from->n - 1 - i] = (uint8_t)v;
+    }
     return QR_OK;
 }
 
@@ -143,8 +223,11 @@ static enum qr_status fn_set_bit(const struct qr_call *c, struct qr_value *ret, 
 {
     int64_t offset = c->args[1].i;
     unsigned bits = width_of(qri_arg_type(c, 0)->id);
-    if (offset < 0 || offset >= bits)
-        return qr_sql_fail(err, 9834, "set_bit");
+    QR_TRY(check_offset(c, "set_bit", err));
+    if (c->arg_count == 3 && c->args[2].i != 0 && c->args[2].i != 1)
+        return qr_sql_fail(err, 4199, (int)c->args[2].i, 3, "set_bit");
+    if (is_bytes(qri_arg_type(c, 0)))
+        return set_in_bytes(c, ret, err);
     uint64_t mask = UINT64_C(1) << offset, u = pattern(c);
     u = c->arg_count == 2 || c->args[2].i != 0 ? u | mask : u & ~mask;
     bool is_signed = qri_arg_type(c, 0)->id >= QR_TYPE_SMALLINT;
@@ -156,7 +239,6 @@ static enum qr_status fn_set_bit(const struct qr_call *c, struct qr_value *ret, 
 
 static enum qr_status fn_shift(const struct qr_call *c, struct qr_value *ret, struct qr_err *err)
 {
-    (void)err;
     bool left = c->expr->u.func->name[0] == 'L';
     int64_t count = c->args[1].i;
     unsigned bits = width_of(qri_arg_type(c, 0)->id);
@@ -164,6 +246,8 @@ static enum qr_status fn_shift(const struct qr_call *c, struct qr_value *ret, st
         left = !left;
         count = count == INT64_MIN ? INT64_MAX : -count;
     }
+    if (is_bytes(qri_arg_type(c, 0)))
+        return shift_bytes(c, left, (uint64_t)count, ret, err);
     uint64_t u = count >= bits ? 0 : left ? pattern(c) << count : pattern(c) >> count;
     if (bits < 64) {
         u &= (UINT64_C(1) << bits) - 1;
@@ -373,7 +457,7 @@ static const struct qr_func system_funcs[] = {
     {"LEFT_SHIFT", 2, 2, "*I", type_bits, 0, 0, fn_shift, 0, QR_HOST_NONE},
     {"NTILE TILES", 1, 1, "I", NULL, QR_TYPE_BIGINT, 0, fn_tiles, CHECKED, QR_HOST_NONE},
     {"RIGHT_SHIFT", 2, 2, "*I", type_bits, 0, 0, fn_shift, 0, QR_HOST_NONE},
-    {"SET_BIT",    2, 3, "*it", type_bits, 0, 0, fn_set_bit, 0, QR_HOST_NONE},
+    {"SET_BIT",    2, 3, "*ii", type_bits, 0, 0, fn_set_bit, 0, QR_HOST_NONE},
     {"SQL_VARIANT_PROPERTY", 2, 2, "*n", NULL, QR_TYPE_SQL_VARIANT, 0, fn_variant_property,
      QR_FUNC_NULLABLE, QR_HOST_NONE},
     /* clang-format on */

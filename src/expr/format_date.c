@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "culture.h"
+#include "expr/language.h"
 #include "expr_int.h"
 #include "base/banned.h"
 
@@ -13,12 +14,6 @@ struct parts {
     int64_t fraction; /* 100 ns */
     bool has_offset;
 };
-
-static const char *const months[] = {"January",   "February", "March",    "April",
-                                     "May",       "June",     "July",     "August",
-                                     "September", "October",  "November", "December"};
-static const char *const days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
-                                   "Thursday", "Friday", "Saturday"};
 
 static void split(const struct qr_type *type, const struct qr_value *v, struct parts *p)
 {
@@ -39,17 +34,21 @@ static void number(struct qr_buf *out, int v, int least)
     qr_buf_printf(out, "%0*d", least, v);
 }
 
+static bool put_name(struct qr_buf *out, const char *list, int index)
+{
+    struct qr_str name = qr_language_name(list, index);
+    qr_buf_add(out, name.p, name.n);
+    return true;
+}
+
 static bool put_month(struct qr_buf *out, const struct parts *p, int count)
 {
     if (count <= 2) {
         number(out, p->month, count);
         return true;
     }
-    if (!p->culture->english)
-        return false;
-    const char *name = months[p->month - 1];
-    qr_buf_add(out, name, count == 3 ? 3 : strlen(name));
-    return true;
+    const struct qri_culture *c = p->culture;
+    return put_name(out, count == 3 ? c->short_months : c->months, p->month - 1);
 }
 
 static bool put_day(struct qr_buf *out, const struct parts *p, int count)
@@ -58,11 +57,8 @@ static bool put_day(struct qr_buf *out, const struct parts *p, int count)
         number(out, p->day, count);
         return true;
     }
-    if (!p->culture->english)
-        return false;
-    const char *name = days[p->weekday];
-    qr_buf_add(out, name, count == 3 ? 3 : strlen(name));
-    return true;
+    const struct qri_culture *c = p->culture;
+    return put_name(out, count == 3 ? c->short_days : c->days, (p->weekday + 6) % 7);
 }
 
 static bool put_year(struct qr_buf *out, const struct parts *p, int count)
@@ -121,8 +117,13 @@ static bool put_short_fraction(struct qr_buf *out, const struct parts *p, int co
 
 static bool put_half(struct qr_buf *out, const struct parts *p, int count)
 {
-    if (p->culture->english)
-        qr_buf_add(out, p->hour < 12 ? "AM" : "PM", count == 1 ? 1 : 2);
+    struct qr_str name = qr_language_name(p->culture->halves, p->hour >= 12);
+    size_t n = name.n;
+    if (count == 1 && n > 1) /* its first character */
+        for (n = 1; n < name.n && ((uint8_t)name.p[n] & 0xC0) == 0x80;)
+            n++;
+    if (n > 0)
+        qr_buf_add(out, name.p, n);
     return true;
 }
 

@@ -65,7 +65,7 @@ enum qr_status qr_series_open(const struct qr_type *type, const struct qr_value 
         s.stop = qr_value_scaled(stop);
         s.step = step != NULL ? qr_value_scaled(step) : s.next <= s.stop ? one : -one;
         if (s.step == 0)
-            return qr_sql_fail(err, 4199, "GENERATE_SERIES");
+            return qr_sql_fail(err, 4199, 0, 3, "GENERATE_SERIES");
         s.done = s.step > 0 ? s.next > s.stop : s.next < s.stop;
     }
     *ret_series = s;

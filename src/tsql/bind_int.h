@@ -591,8 +591,3 @@ QR_NODISCARD enum qr_status qri_row_expr(struct qri_compile *c, const struct qr_
  */
 QR_NODISCARD enum qr_status qri_source_key(struct qri_compile *c, struct qri_source *source,
                                            const struct qr_expr ***ret_keys, size_t *ret_count);
-
-/* --- bind_cursor.c --- */
-/* Adds to the SELECT of a cursor the keys of the tables that can be changed through it: columns
- * with QR_COLUMN_ROW_KEY. */
-QR_NODISCARD enum qr_status qri_cursor_keys(struct qri_compile *c, struct qri_query *query);

@@ -24,6 +24,10 @@ struct qri_extras {
     size_t count, capacity;
 };
 
+/* Adds to the SELECT of a cursor the keys of the tables that can be changed through it: columns
+ * with QR_COLUMN_ROW_KEY. */
+QR_NODISCARD enum qr_status qri_cursor_keys(struct qri_compile *c, struct qri_query *query);
+
 /* WHERE CURRENT OF: the target's key is that of the row where the cursor stands. `name` has its @
  * if it is a variable's. */
 QR_NODISCARD enum qr_status qri_current_of(struct qri_compile *c, const struct qri_target *t,

@@ -55,3 +55,31 @@ GO
 UPDATE t SET a = NEXT VALUE FOR n OVER (ORDER BY i)
 GO
 SELECT NEXT VALUE FOR t
+GO
+CREATE SEQUENCE RangeSeq AS int START WITH 1 INCREMENT BY 1 MINVALUE 1 MAXVALUE 25 CYCLE CACHE 10
+GO
+DECLARE @first sql_variant
+EXEC sys.sp_sequence_get_range @sequence_name = N'dbo.RangeSeq', @range_size = 4, @range_first_value = @first OUTPUT
+SELECT @first AS FirstNumber, SQL_VARIANT_PROPERTY(@first, 'BaseType') AS type, NEXT VALUE FOR RangeSeq AS next
+GO
+DECLARE @first sql_variant, @last sql_variant, @cycles int, @incr sql_variant, @min sql_variant, @max sql_variant
+EXEC sys.sp_sequence_get_range N'RangeSeq', 75, @first OUTPUT, @last OUTPUT, @cycles OUTPUT, @incr OUTPUT, @min OUTPUT, @max OUTPUT
+SELECT @first AS first, @last AS last, @cycles AS cycles, @incr AS incr, @min AS min, @max AS max, NEXT VALUE FOR RangeSeq AS next
+GO
+CREATE SEQUENCE down AS tinyint START WITH 10 INCREMENT BY -3 MINVALUE 0 MAXVALUE 12
+GO
+DECLARE @first sql_variant, @last sql_variant
+EXEC sp_sequence_get_range N'down', 5, @first OUTPUT, @last OUTPUT
+GO
+DECLARE @first sql_variant, @last sql_variant
+EXEC sp_sequence_get_range N'down', 4, @first OUTPUT, @last OUTPUT
+SELECT @first AS first, @last AS last
+EXEC sp_sequence_get_range N'down', 1, @first OUTPUT, @last OUTPUT
+GO
+DECLARE @first sql_variant
+EXEC sp_sequence_get_range N's', 0, @first OUTPUT
+EXEC sp_sequence_get_range N's', 1
+EXEC sp_sequence_get_range N'nosuch', 1, @first OUTPUT
+GO
+DECLARE @first sql_variant
+EXEC sp_sequence_get_range N't', 1, @first OUTPUT
