@@ -64,7 +64,22 @@ static enum qr_status join_all(struct qri_compile *c, const struct qri_query *q,
     return QR_OK;
 }
 
-static enum qr_status merge_select(struct qri_compile *c, struct qri_source *right)
+/* What it stands for in rows that OUTER APPLY extends: the column anew, which may be NULL there. */
+static enum qr_status extended_item(struct qri_compile *c, const struct qr_expr *item,
+                                    const struct qr_expr **ret_expr)
+{
+    const struct qri_leaf *leaf = qri_leaf_of(item);
+    struct qri_column *column = &leaf->source->columns[leaf->column];
+    if (!item->nullable && column->leaf == item) {
+        column->nullable = true;
+        column->leaf = NULL;
+    }
+    return qri_column_leaf(c, leaf->source, leaf->column, ret_expr);
+}
+
+/* is_extended: the items are columns, and there may be no row. */
+static enum qr_status merge_select(struct qri_compile *c, struct qri_source *right,
+                                   bool is_extended)
 {
     const struct qri_query *q = right->query;
     QR_TRY(join_all(c, q, &right->left));
@@ -72,8 +87,11 @@ static enum qr_status merge_select(struct qri_compile *c, struct qri_source *rig
     right->on = q->where;
     for (size_t i = 0; i < q->scope->count; i++)
         q->scope->items[i]->scope = c->scope; /* they stand here now */
-    for (size_t i = 0; i < right->column_count; i++)
+    for (size_t i = 0; i < right->column_count; i++) {
         right->columns[i].expr = q->items[i];
+        if (is_extended)
+            QR_TRY(extended_item(c, q->items[i], &right->columns[i].expr));
+    }
     return QR_OK;
 }
 
@@ -144,7 +162,7 @@ enum qr_status qri_apply_lower(struct qri_compile *c, struct qri_source *right, 
     bool one_row = q->kind == QRI_QUERY_SELECT && q->from_count == 0 && q->where == NULL;
     bool always_there = !c->extended && (!is_outer || one_row);
     if (is_plain_select(q) && !items_are_volatile(q) && (always_there || items_are_columns(q)))
-        return merge_select(c, right);
+        return merge_select(c, right, !always_there);
     right->query->is_applied = true;
     return QR_OK;
 }

@@ -24,3 +24,14 @@ SELECT DATETRUNC(microsecond, CAST('2021-12-12 12:12:12.1234567' AS datetime2(6)
 SELECT DATE_BUCKET(day, -1, CAST('2020-04-30' AS datetime2))
 GO
 SELECT value FROM GENERATE_SERIES(1, 5, 0)
+GO
+-- OUTER APPLY where nothing is found: columns that are NOT NULL in their table
+CREATE TABLE a (i int PRIMARY KEY, v varchar(10) NOT NULL)
+INSERT a VALUES (1, 'a'), (2, 'b'), (3, 'c')
+GO
+CREATE FUNCTION above (@i int) RETURNS TABLE AS RETURN SELECT i, v FROM a WHERE i > @i
+GO
+SELECT a.i, f.i, f.v FROM a OUTER APPLY above(a.i) AS f ORDER BY 1, 2
+SELECT a.i, f.i + 1 AS x, ISNULL(f.v, 'none') AS y FROM a OUTER APPLY (SELECT i, v FROM a AS b WHERE b.i > a.i + 1) AS f ORDER BY 1
+SELECT a.i FROM a OUTER APPLY above(a.i) AS f WHERE f.i IS NULL
+SELECT a.i, g.i FROM a OUTER APPLY above(a.i) AS f OUTER APPLY above(f.i) AS g ORDER BY 1, 2
