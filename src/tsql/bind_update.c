@@ -83,6 +83,19 @@ static enum qr_status bind_from(struct change *ch)
     return qri_target_reach(c, source, ch->wanted, ch->change, &ch->t);
 }
 
+/* Where an outer join has found no row of the target there is nothing to change. */
+static enum qr_status leave_out_empty(struct change *ch)
+{
+    const struct qri_target *t = &ch->t;
+    const struct qr_expr *is_there = NULL;
+    bool extended = (t->source != NULL && t->source->is_null_extended) ||
+                    (t->base != NULL && t->base->is_null_extended);
+    if (!extended || t->key_count == 0)
+        return QR_OK;
+    QR_TRY(qr_expr_is_null(&ch->c->b, t->keys[0], true, &is_there));
+    return qri_and(ch->c, ch->stage->where, is_there, &ch->stage->where);
+}
+
 static enum qr_status begin(struct change *ch, const struct qr_ast_with *with,
                             const struct qr_ast_options *options, struct qr_plan *plan)
 {
@@ -106,6 +119,7 @@ static enum qr_status begin(struct change *ch, const struct qr_ast_with *with,
     }
     if (ch->cursor.n > 0)
         QR_TRY(qri_current_of(c, &ch->t, ch->cursor, &q->where));
+    QR_TRY(leave_out_empty(ch));
     QR_TRY(qri_top_bind(c, ch->top, &q->top));
     return qri_stage_target(c, q, &ch->capacity, &ch->t, ch->dml);
 }

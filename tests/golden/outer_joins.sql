@@ -59,3 +59,25 @@ SELECT a.x, q.y, r.z FROM a CROSS APPLY (SELECT CASE WHEN a.x <= ALL (SELECT n.x
 SELECT a.x, q.z FROM a LEFT JOIN t ON t.id = a.x OUTER APPLY (SELECT TOP 1 t.c + o.x AS z FROM a o ORDER BY o.x) q ORDER BY 1;
 SELECT v.x, q.m FROM a v CROSS APPLY (SELECT l.v AS m FROM (VALUES (1), (2)) u(c) LEFT JOIN t AS l WITH (UPDLOCK) ON u.c = l.id CROSS JOIN a AS o WHERE v.x = o.x) q ORDER BY 1, 2;
 GO
+GO
+-- rows of a target that an outer join has not found are not there to be changed
+CREATE TABLE side_o (id int NOT NULL PRIMARY KEY);
+CREATE TABLE side_l (oid int NOT NULL PRIMARY KEY, v int NULL);
+CREATE TABLE side_h (oid int NOT NULL, v int NULL);
+INSERT side_o VALUES (1), (2), (3);
+INSERT side_l VALUES (1, 1), (2, 2);
+INSERT side_h VALUES (1, 1), (2, 2);
+GO
+CREATE VIEW side_v AS SELECT o.id, l.v FROM side_o o LEFT JOIN side_l l ON l.oid = o.id;
+GO
+UPDATE l SET v = o.id * 10 FROM side_o o LEFT JOIN side_l l ON l.oid = o.id;
+SELECT @@ROWCOUNT AS n;
+UPDATE h SET v = o.id * 10 OUTPUT deleted.v, inserted.v FROM side_h h RIGHT JOIN side_o o ON h.oid = o.id;
+UPDATE side_v SET v += 1;
+SELECT @@ROWCOUNT AS n;
+DELETE TOP (5) l FROM side_o o LEFT JOIN side_l l ON l.oid = o.id WHERE l.v IS NULL;
+SELECT @@ROWCOUNT AS n;
+DELETE h FROM side_o o FULL JOIN side_h h ON h.oid = o.id WHERE o.id > 1;
+SELECT @@ROWCOUNT AS n;
+SELECT * FROM side_l ORDER BY oid;
+SELECT * FROM side_h ORDER BY oid;
