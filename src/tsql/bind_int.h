@@ -252,6 +252,7 @@ struct qri_query {
     uint32_t recursion_max;
     /* emitter: its WITH term once it has one */
     struct qri_row_locks *locks; /* emitter: rows to lock; NULL: not known yet */
+    bool is_driver;              /* emitter: of IN: its values are keys to lock, in a WITH term */
     uint32_t weight;             /* emitter: queries it expands to, 0 = not known yet */
     uint32_t with_id;
     uint32_t with_text; /* in which text: its number */

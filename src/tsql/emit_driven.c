@@ -71,8 +71,49 @@ static bool stands_left(const struct qri_query *q, const struct qri_source *s,
     return false;
 }
 
-/* The first of a join whose other side, read before it, is its driver. Whether a table drives shows
- * only once it is looked at itself, so this is for what needs no locks. */
+static bool reads_no_tables(const struct qri_query *q);
+
+/* Its rows are in no permanent table, or in none that is named there: nobody else changes them. */
+static bool has_no_tables(const struct qri_source *s)
+{
+    switch (s->kind) {
+    case QRI_SOURCE_TABLE:
+        return s->is_temp;
+    case QRI_SOURCE_QUERY:
+        return reads_no_tables(s->query);
+    case QRI_SOURCE_JOIN:
+        return has_no_tables(s->left) && has_no_tables(s->right);
+    case QRI_SOURCE_EXPAND:
+        return s->left == NULL || has_no_tables(s->left);
+    case QRI_SOURCE_ROWS:
+    case QRI_SOURCE_RECURSE:
+    case QRI_SOURCE_PSEUDO:
+    case QRI_SOURCE_COUNTER:
+        return true;
+    }
+    return false;
+}
+
+static bool reads_no_tables(const struct qri_query *q)
+{
+    for (size_t i = 0; i < q->from_count; i++)
+        if (!has_no_tables(q->from[i]))
+            return false;
+    for (size_t i = 0; i < q->branch_count; i++)
+        if (!reads_no_tables(q->branches[i]))
+            return false;
+    return true;
+}
+
+/* Are the keys that its rows name worth asking for, one by one? Those of a table that is locked
+ * whole are not, but for the rows that a statement changes. */
+static bool drives(const struct qri_source *driver, const struct qri_source *s)
+{
+    return s->is_target || driver->is_narrow || has_no_tables(driver);
+}
+
+/* The first of a join whose other side, read before it, is its driver. Whether a table is narrow
+ * shows only once it is looked at itself, so this is for what needs no locks, and for targets. */
 static bool goes_after_right(const struct qri_query *q, const struct qri_source *s,
                              const struct qri_source *driver)
 {
@@ -83,10 +124,17 @@ static bool goes_after_right(const struct qri_query *q, const struct qri_source 
         while (at->kind == QRI_SOURCE_JOIN && at->left->kind == QRI_SOURCE_JOIN)
             at = at->left;
         if (at->kind == QRI_SOURCE_JOIN && at->left == s && at->right == driver)
-            return qri_is_private(driver) &&
+            return (s->is_target || has_no_tables(driver)) &&
                    (at->join == QR_JOIN_INNER || at->join == QR_JOIN_CROSS);
     }
     return false;
+}
+
+/* Is the other read after this one, which it would drive? */
+static bool comes_after(const struct qri_query *q, const struct qri_source *s,
+                        const struct qri_source *other)
+{
+    return other->is_after_right && goes_after_right(q, other, s);
 }
 
 static bool is_of_block(const struct qri_query *q, const struct qri_source *s)
@@ -110,6 +158,18 @@ struct beside {
     bool left, right;
 };
 
+/* The column that stands on this side, of whatever has rows. */
+static bool any_column_of(const struct qr_expr *condition, size_t side, struct qri_place *ret_place)
+{
+    const struct qri_leaf *leaf = qri_leaf_of(condition->args[side]);
+    if (leaf == NULL || leaf->kind != QRI_LEAF_COLUMN ||
+        (leaf->source->kind != QRI_SOURCE_TABLE && leaf->source->kind != QRI_SOURCE_ROWS &&
+         leaf->source->kind != QRI_SOURCE_QUERY))
+        return false;
+    *ret_place = (struct qri_place){leaf->source, leaf->column};
+    return true;
+}
+
 /* A driver's column that the index's has to be equal to; NULL: none. */
 static const struct qr_expr *driver_of(const struct qri_point *p, const struct qri_query *q,
                                        uint32_t column_id, struct beside *ret_beside)
@@ -121,20 +181,59 @@ static const struct qr_expr *driver_of(const struct qri_point *p, const struct q
         if (condition->kind != QR_EXPR_CMP || condition->u.cmp != QR_CMP_EQ ||
             !qri_column_of(condition, i % 2, &own) || own.source != p->source ||
             own.source->columns[own.column].column_id != column_id ||
-            !qri_column_of(condition, 1 - i % 2, &other) || other.source == p->source ||
+            !any_column_of(condition, 1 - i % 2, &other) || other.source == p->source ||
             !has_bytes_of(qri_type_at(&own), qri_type_at(&other)))
             continue;
         bool beside = is_of_block(q, other.source);
         bool left = beside && after_left && stands_left(q, p->source, other.source);
         bool right = beside && !left && goes_after_right(q, p->source, other.source);
-        if (!(other.source->is_narrow || qri_shows_private(other.source, other.column)) ||
-            (beside && !left && !right))
+        if (!drives(other.source, p->source) || (beside && !left && !right) ||
+            comes_after(q, p->source, other.source))
             continue;
         ret_beside->left |= left;
         ret_beside->right |= right;
         return condition->args[1 - i % 2];
     }
     return NULL;
+}
+
+/* The query whose values an index's first column has to be among; NULL: none. */
+static struct qri_query *query_of(const struct qri_point *p, const struct qri_query *q,
+                                  const struct qr_cat_index *index)
+{
+    for (size_t i = 0; i < q->from_count; i++)
+        if (!is_simple(q->from[i]))
+            return NULL;
+    for (size_t i = 0; i < p->in_count && !q->is_correlated; i++) {
+        struct qri_query *in = p->ins[i]->query;
+        const struct qri_leaf *left = qri_leaf_of(p->ins[i]->left);
+        if (in->is_correlated || left == NULL || left->kind != QRI_LEAF_COLUMN ||
+            left->source != p->source)
+            continue;
+        const struct qri_column *column = &p->source->columns[left->column];
+        if (column->column_id == index->columns[0].column_id &&
+            has_bytes_of(&column->type, &in->outs[0].type))
+            return in;
+    }
+    return NULL;
+}
+
+/* Where no driver names keys. */
+static void lock_among(const struct qri_point *p, const struct qri_query *q,
+                       struct qr_plan_lock *lock, struct qr_type *types, struct qri_row_lock *item)
+{
+    const struct qr_cat_object *table = p->source->object;
+    for (size_t i = 0; i < table->index_count && lock->index == NULL; i++) {
+        if (qr_cat_range_columns(table, &table->indexes[i]) == 0)
+            continue;
+        item->in = query_of(p, q, &table->indexes[i]);
+        if (item->in == NULL)
+            continue;
+        item->in->is_driver = true;
+        lock->index = &table->indexes[i];
+        lock->key_count = 1;
+        types[0] = item->in->outs[0].type;
+    }
 }
 
 enum qr_status qri_lock_driven(struct qri_compile *c, const struct qri_query *q,
@@ -173,6 +272,8 @@ enum qr_status qri_lock_driven(struct qri_compile *c, const struct qri_query *q,
         }
     }
     *item = (struct qri_row_lock){.lock = lock, .keys = keys, .key_count = lock->key_count};
+    if (lock->index == NULL)
+        lock_among(&p, q, lock, types, item);
     *ret_found = lock->index != NULL;
     return QR_OK;
 }

@@ -274,9 +274,10 @@ static const struct qri_scope *scope_of(const struct qri_source *s)
 
 /* In SQLite a comma is a join of the same rank as the others, so later items may need parentheses.
  */
-enum qr_status qri_emit_from(struct qri_emit *em, struct qr_buf *out,
-                             struct qri_source *const *from, size_t count)
+enum qr_status qri_emit_from(struct qri_emit *em, struct qr_buf *out, const struct qri_query *q)
 {
+    struct qri_source *const *from = q->from;
+    size_t count = q->from_count;
     const struct qri_scope *extending = em->extending;
     em->extending = NULL;
     for (size_t i = 0; i < count && em->extending == NULL; i++)
@@ -285,6 +286,8 @@ enum qr_status qri_emit_from(struct qri_emit *em, struct qr_buf *out,
     for (size_t i = 0; i < count; i++) {
         bool nested = i > 0 && has_outer_right(from[i]);
         qr_buf_addz(out, i == 0 ? " FROM " : from[i]->is_driven ? " CROSS JOIN " : ", ");
+        if (i == 0)
+            QR_TRY(qri_emit_driving(em, out, q));
         qr_buf_addz(out, nested ? "(" : "");
         QR_TRY(qri_emit_source(em, out, from[i]));
         qr_buf_addz(out, nested ? ")" : "");

@@ -100,7 +100,7 @@ bool qri_rows_are_kept(const struct qri_source *source);
 QR_NODISCARD enum qr_status qri_emit_detached(struct qri_emit *em, struct qr_buf *out,
                                               struct qri_query *query);
 QR_NODISCARD enum qr_status qri_emit_from(struct qri_emit *em, struct qr_buf *out,
-                                          struct qri_source *const *from, size_t count);
+                                          const struct qri_query *q);
 QR_NODISCARD enum qr_status qri_emit_source(struct qri_emit *em, struct qr_buf *out,
                                             struct qri_source *source);
 
@@ -113,10 +113,11 @@ QR_NODISCARD enum qr_status qri_lock_named(struct qri_compile *c, const struct q
 
 /* --- emit_driven.c --- */
 struct qri_row_lock;
-/* The index of the source whose leading columns are equal to columns of a driver: a narrow table,
- * or rows that only this session has, of a block around or further left, these also right of it.
- * Then item's lock->index and keys are set, and SQLite will read the source after it; else
- * *ret_found is false. */
+/* The index of the source whose leading columns are equal to columns of a driver, of a block around
+ * or further left: a narrow table, or rows that are in no permanent table, these also right of it;
+ * of a target anything. Then item's lock->index and keys are set, and SQLite will read the source
+ * after it. Or the index whose first column is one of a query's values (IN): its lock->index and
+ * `in` are set. Else *ret_found is false. */
 QR_NODISCARD enum qr_status qri_lock_driven(struct qri_compile *c, const struct qri_query *q,
                                             struct qri_source *s, struct qri_row_lock *item,
                                             bool *ret_found);
@@ -128,14 +129,21 @@ struct qri_row_lock {
     const struct qr_plan_lock *lock;
     const struct qr_expr **keys;
     size_t key_count;
+    struct qri_query *in; /* the keys are its values; NULL: they are `keys` */
 };
 struct qri_row_locks {
     struct qri_row_lock *items;
     size_t count;
     struct qri_row_lock *driven; /* keys of sources, locked when their drivers' rows are read */
     size_t driven_count;
+    struct qri_row_lock *ins; /* and when the queries of IN are */
+    size_t in_count;
 };
-/* "a AND b": the keys of the driven, as the last conditions of WHERE. */
+/* "(SELECT ... FROM w1 WHERE qlockkey(?1, k1)) AS l1 CROSS JOIN ": the values of IN, in one row
+ * that SQLite makes before it reads the block's tables. */
+QR_NODISCARD enum qr_status qri_emit_driving(struct qri_emit *em, struct qr_buf *out,
+                                             const struct qri_query *q);
+/* "a AND b": the keys of the other driven, as the last conditions of WHERE. */
 QR_NODISCARD enum qr_status qri_emit_driven(struct qri_emit *em, struct qr_buf *out,
                                             const struct qri_query *q);
 /* Finds out once what the block's tables are locked for: q->locks, c->prelocks. */

@@ -24,6 +24,10 @@ void qri_point_add(struct qri_point *p, const struct qr_expr *expr)
         qri_point_add(p, expr->args[i]);
     if (expr->kind == QR_EXPR_OR && p->or_count < QRI_POINT_ORS_MAX)
         p->ors[p->or_count++] = expr;
+    const struct qri_leaf *leaf = qri_leaf_of(expr);
+    if (leaf != NULL && leaf->kind == QRI_LEAF_IN && !leaf->negated &&
+        p->in_count < QRI_POINT_INS_MAX)
+        p->ins[p->in_count++] = leaf;
     bool compares = expr->kind == QR_EXPR_CMP && expr->u.cmp != QR_CMP_NE;
     bool is_in = expr->kind == QR_EXPR_IN && expr->arg_count > 1;
     if ((compares || is_in) && p->condition_count < QRI_POINT_CONDITIONS_MAX)

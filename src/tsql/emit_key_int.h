@@ -3,7 +3,12 @@
 #pragma once
 #include "emit_int.h"
 
-enum { QRI_POINT_CONDITIONS_MAX = 64, QRI_POINT_COLUMNS_MAX = 32, QRI_POINT_ORS_MAX = 4 };
+enum {
+    QRI_POINT_CONDITIONS_MAX = 64,
+    QRI_POINT_COLUMNS_MAX = 32,
+    QRI_POINT_ORS_MAX = 4,
+    QRI_POINT_INS_MAX = 8,
+};
 
 struct qri_point {
     struct qri_compile *c;
@@ -12,6 +17,8 @@ struct qri_point {
     size_t condition_count;
     const struct qr_expr *ors[QRI_POINT_ORS_MAX]; /* one of the terms of each holds */
     size_t or_count;
+    const struct qri_leaf *ins[QRI_POINT_INS_MAX]; /* x IN (SELECT …) */
+    size_t in_count;
     size_t row, row_count; /* of what has several values for the key: … */
     const void *rows;      /* … VALUES, or x IN (…); NULL: nothing */
     enum qr_status status;

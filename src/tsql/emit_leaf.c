@@ -344,7 +344,7 @@ static enum qr_status emit_rows_of(struct qri_emit *em, struct qr_buf *out, stru
 {
     bool deep = em->level > QRI_LEVEL_QUERY_MAX;
     *ret_column = "k1";
-    if (!query->is_correlated && (deep || query->kind != QRI_QUERY_SELECT)) {
+    if (!query->is_correlated && (deep || query->is_driver || query->kind != QRI_QUERY_SELECT)) {
         QR_TRY(qri_emit_with(em, query));
         qr_buf_printf(out, "w%u", (unsigned)query->with_id);
         return QR_OK;
@@ -420,7 +420,7 @@ static enum qr_status emit_in(struct qri_emit *em, struct qr_buf *out, const str
     qr_buf_addz(out, "(");
     QR_TRY(qri_emit_sorted(em, out, leaf->left));
     qr_buf_addz(out, leaf->negated ? " NOT IN (" : " IN (");
-    if (deep)
+    if (deep || leaf->query->is_driver)
         QR_TRY(emit_select_from(em, out, leaf->query, "SELECT ", ""));
     else
         QR_TRY(qri_emit_query(em, out, leaf->query, QRI_FORM_PLAIN));

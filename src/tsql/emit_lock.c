@@ -11,7 +11,10 @@
  * Keys of a table that are known only when the row of another, its driver, is read are locked then:
  *     FROM o CROSS JOIN l ON l.oid = o.id WHERE (w) AND qlockkey(?1, o.id)
  *     EXISTS (SELECT 1 FROM l WHERE l.oid = o.id AND qlockkey(?1, o.id))
- * So are those of a target, in U: MERGE l USING @rows r ON l.oid = r.oid.
+ * So are those of a target, in U: MERGE l USING @rows r ON l.oid = r.oid. The values of IN are all
+ * of them locked before SQLite reads the first table, or it would not ask for them where that is
+ * empty: WITH w1(k1) AS (...) ... FROM (SELECT count(*) AS n FROM w1 WHERE qlockkey(?1, k1)) AS d1
+ *     CROSS JOIN l WHERE l.oid IN (SELECT k1 FROM w1)
  * The call names no column of l, so SQLite evaluates it before it opens l: a join reads l after
  * what stands left of CROSS JOIN, and a subquery evaluates what none of its tables is in first (it
  * must be told that the function is deterministic). Nobody commits meanwhile, so that it suffices
@@ -102,14 +105,17 @@ static enum qr_status prelock_as_writer(struct qri_compile *c, const struct qri_
 static enum qr_status prelock_driven(struct qri_compile *c, const struct qri_query *q,
                                      struct qri_source *s, const struct qr_plan_prelock *how)
 {
-    struct qri_row_lock *item = &q->locks->driven[q->locks->driven_count];
+    struct qri_row_lock item;
     struct qr_plan_prelock whole = *how;
     if (c->env->in_function)
         return QR_OK;
-    QR_TRY(qri_lock_driven(c, q, s, item, &s->is_narrow));
+    QR_TRY(qri_lock_driven(c, q, s, &item, &s->is_narrow));
     if (!s->is_narrow)
         return QR_OK;
-    q->locks->driven_count++;
+    if (item.in != NULL)
+        q->locks->ins[q->locks->in_count++] = item;
+    else
+        q->locks->driven[q->locks->driven_count++] = item;
     c->locks_rows = true;
     whole.mode = s->is_target ? QR_PLAN_LOCK_U : QR_PLAN_LOCK_S;
     whole.is_instead = true;
@@ -253,7 +259,8 @@ enum qr_status qri_block_locks(struct qri_emit *em, struct qri_query *q)
         return qri_nomem(c);
     q->locks->items = QRI_ARRAY(c, count + 1, struct qri_row_lock);
     q->locks->driven = QRI_ARRAY(c, count + 1, struct qri_row_lock);
-    if (q->locks->items == NULL || q->locks->driven == NULL)
+    q->locks->ins = QRI_ARRAY(c, count + 1, struct qri_row_lock);
+    if (q->locks->items == NULL || q->locks->driven == NULL || q->locks->ins == NULL)
         return qri_nomem(c);
     for (size_t i = 0; i < q->from_count; i++)
         QR_TRY(lock_source(c, q, q->from[i]));
@@ -309,6 +316,20 @@ enum qr_status qri_emit_locks(struct qri_emit *em, struct qr_buf *out, const str
     for (size_t i = 0; i < q->locks->count; i++) {
         qr_buf_addz(out, i == 0 ? "" : " AND ");
         QR_TRY(emit_lock(em, out, &q->locks->items[i], by_name ? &n : NULL));
+    }
+    return QR_OK;
+}
+
+enum qr_status qri_emit_driving(struct qri_emit *em, struct qr_buf *out, const struct qri_query *q)
+{
+    for (size_t i = 0; i < q->locks->in_count; i++) {
+        const struct qri_row_lock *item = &q->locks->ins[i];
+        struct qr_plan_param param = {.kind = QR_PARAM_LOCK, .lock = item->lock};
+        QR_TRY(qri_emit_with(em, item->in));
+        qr_buf_printf(out, "(SELECT count(*) AS n FROM w%u WHERE qlockkey(",
+                      (unsigned)item->in->with_id);
+        QR_TRY(qri_emit_param(em, out, &param));
+        qr_buf_printf(out, ", k1)) AS d%zu CROSS JOIN ", i + 1);
     }
     return QR_OK;
 }

@@ -226,9 +226,9 @@ static uint32_t weight_of(struct qri_query *q)
  */
 static bool is_better_inlined(struct qri_query *q)
 {
-    return weight_of(q) <= 8 && q->kind == QRI_QUERY_SELECT && !q->is_grouped && !q->distinct &&
-           !q->has_window && q->top.amount == NULL && q->offset == NULL && q->for_inner == NULL &&
-           q->set_count == 0;
+    return weight_of(q) <= 8 && !q->is_driver && q->kind == QRI_QUERY_SELECT && !q->is_grouped &&
+           !q->distinct && !q->has_window && q->top.amount == NULL && q->offset == NULL &&
+           q->for_inner == NULL && q->set_count == 0;
 }
 
 static enum qr_status emit_term(struct qri_emit *em, struct qr_buf *term, struct qri_query *q)

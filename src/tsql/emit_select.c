@@ -101,7 +101,7 @@ static enum qr_status emit_plain_block(struct qri_emit *em, struct qr_buf *out, 
     qr_buf_addz(out, extra);
     const struct qri_grouping *set = em->set;
     em->set = NULL; /* what is not grouped by is NULL behind the rows, not in what makes them */
-    QR_TRY(qri_emit_from(em, out, q->from, q->from_count));
+    QR_TRY(qri_emit_from(em, out, q));
     QR_TRY(emit_where(em, out, q));
     em->set = set;
     QR_TRY(emit_group_by(em, out, q));
