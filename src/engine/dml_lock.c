@@ -97,6 +97,43 @@ static bool is_key_new(const struct qri_table *table, const struct qr_value *old
     return false;
 }
 
+/* Is the row in the index? */
+static enum qr_status is_covered(struct qri_writer *writer, const struct qri_unique *unique,
+                                 const struct qr_value *row, bool *ret_covered)
+{
+    struct qri_run *run = writer->run;
+    *ret_covered = row != NULL;
+    if (row == NULL || unique->filter == NULL)
+        return QR_OK;
+    const struct qr_value *inputs = run->eval.inputs;
+    size_t count = run->eval.input_count;
+    run->eval.inputs = row;
+    run->eval.input_count = writer->table->n;
+    enum qr_status status = qr_expr_test(unique->filter, &run->eval, false, ret_covered, run->err);
+    run->eval.inputs = inputs;
+    run->eval.input_count = count;
+    return status;
+}
+
+/* The keys that appear in the index or vanish from it. */
+static enum qr_status lock_unique(struct qri_writer *writer, const struct qri_unique *unique,
+                                  const struct qr_value *old, const struct qr_value *row)
+{
+    const struct qr_value *sides[] = {old, row};
+    bool covered[2];
+    for (size_t k = 0; k < 2; k++)
+        QR_TRY(is_covered(writer, unique, sides[k], &covered[k]));
+    if (covered[0] && covered[1] && same_key(writer->table, unique, old, row))
+        return QR_OK;
+    for (size_t k = 0; k < 2; k++) {
+        if (!covered[k])
+            continue;
+        struct qr_lock_resource key = qri_lock_key_of(writer->table, unique, sides[k]);
+        QR_TRY(lock_one(writer, &key, writer->run->err));
+    }
+    return QR_OK;
+}
+
 static enum qr_status lock_change(struct qri_writer *writer, const struct qr_value *old,
                                   const struct qr_value *row, int64_t rowid)
 {
@@ -114,18 +151,8 @@ static enum qr_status lock_change(struct qri_writer *writer, const struct qr_val
         struct qr_lock_resource own = qri_lock_row_of(table, old, rowid);
         QR_TRY(lock_one(writer, &own, err));
     }
-    for (size_t i = 0; i < table->unique_count; i++) {
-        const struct qri_unique *unique = &table->uniques[i];
-        if (old != NULL && row != NULL && same_key(table, unique, old, row))
-            continue;
-        const struct qr_value *sides[] = {old, row};
-        for (size_t k = 0; k < 2; k++) {
-            if (sides[k] == NULL)
-                continue;
-            struct qr_lock_resource key = qri_lock_key_of(table, unique, sides[k]);
-            QR_TRY(lock_one(writer, &key, err));
-        }
-    }
+    for (size_t i = 0; i < table->unique_count; i++)
+        QR_TRY(lock_unique(writer, &table->uniques[i], old, row));
     return writer->has_table ? QR_OK : qri_lock_keys(writer, old, row);
 }
 

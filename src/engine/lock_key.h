@@ -14,7 +14,8 @@ struct qr_lock_resource qri_lock_table_of(uint32_t object_id);
  * columns). */
 struct qr_lock_resource qri_lock_row_of(const struct qri_table *table, const struct qr_value *row,
                                         int64_t rowid);
-/* The key of a unique index that `row` has. A filter is not looked at. */
+/* The key of a unique index that `row` has, if its filter, which is not looked at, takes the row.
+ */
 struct qr_lock_resource qri_lock_key_of(const struct qri_table *table,
                                         const struct qri_unique *unique,
                                         const struct qr_value *row);
