@@ -60,6 +60,19 @@ extern const struct qri_sysview qri_sysviews_schema[];    /* sysview_schema.c: I
  * *, an int or NULL cell. */
 QR_NODISCARD enum qr_status qri_sysrow(struct qri_sysrows *rows, ...);
 struct qr_arena *qri_sysrows_arena(struct qri_sysrows *rows); /* lives as long as the rows */
+
+/* Rows that may be very many are made one by one, each of an item as it is read; what is kept of
+ * them meanwhile is the items. Nothing is hidden from them by permission. */
+struct qri_sysitems {
+    void *items; /* the rows' from here on */
+    size_t count, item_bytes;
+    enum qr_status (*make)(struct qri_sysrows *rows, const void *item); /* by one qri_sysrow() */
+    void (*done)(void *items, size_t count);                            /* frees them */
+    size_t key_column;                /* of its equalities is known without making the row … */
+    int64_t (*key)(const void *item); /* … what it has */
+};
+/* Instead of any qri_sysrow(). */
+void qri_sysrows_of(struct qri_sysrows *rows, const struct qri_sysitems *items);
 #define QRI_SYS_NULL ((int)0x80000000)
 #define QRI_SYS_NULL_BIGINT INT64_MIN
 static inline int qri_sys_null_if(bool is_null, int64_t value)

@@ -25,10 +25,12 @@ static void keep_info(void *ctx, const struct qr_lock_info *info)
     }
     if (list->full)
         return;
+    char *name = info->name == NULL ? NULL : strdup(info->name);
+    list->full = info->name != NULL && name == NULL;
+    if (list->full)
+        return;
     struct qri_lock_wait *kept = &list->items[list->count++];
-    *kept = (struct qri_lock_wait){.info = *info};
-    if (info->name != NULL)
-        (void)snprintf(kept->name, sizeof kept->name, "%s", info->name);
+    *kept = (struct qri_lock_wait){.info = *info, .name = name};
     kept->info.name = NULL;
 }
 
@@ -94,9 +96,17 @@ const struct qri_lock_wait *qri_lock_waits_find(const struct qri_lock_waits *wai
                              : bsearch(&key, waits->items, waits->count, sizeof key, by_session);
 }
 
+static void free_items(void *items, size_t count)
+{
+    struct qri_lock_wait *waits = items;
+    for (size_t i = 0; i < count; i++)
+        free(waits[i].name);
+    free(items);
+}
+
 void qri_lock_waits_done(struct qri_lock_waits *waits)
 {
-    free(waits->items);
+    free_items(waits->items, waits->count);
     *waits = (struct qri_lock_waits){0};
 }
 
@@ -151,7 +161,7 @@ static void describe(const struct qri_lock_wait *w, char dst[TEXT_BYTES_MAX])
         (void)snprintf(dst, TEXT_BYTES_MAX, "(%012llx)",
                        (unsigned long long)(r->hash & HASH_SHOWN));
     else if (r->kind == QR_LOCK_APP)
-        (void)snprintf(dst, TEXT_BYTES_MAX, "%s", w->name);
+        (void)snprintf(dst, TEXT_BYTES_MAX, "%s", w->name == NULL ? "" : w->name);
 }
 
 struct qr_str qri_lock_wait_type(struct qri_sysrows *rows, const struct qri_lock_wait *wait)
@@ -207,9 +217,9 @@ static uint64_t tran_id(struct qr_session *asker, uint32_t session_id)
     return id;
 }
 
-static enum qr_status lock_row(struct qri_sysrows *rows, const struct qri_lock_wait *w,
-                               uint64_t owner_id)
+static enum qr_status lock_row(struct qri_sysrows *rows, const void *item)
 {
+    const struct qri_lock_wait *w = item;
     const struct qr_lock_info *info = &w->info;
     bool of_tran = info->scope == QR_LOCK_OF_TRAN;
     char what[TEXT_BYTES_MAX];
@@ -222,8 +232,15 @@ static enum qr_status lock_row(struct qri_sysrows *rows, const struct qri_lock_w
                                                    : "WAIT"),
                       (int)(info->count > INT16_MAX ? INT16_MAX : info->count),
                       (int)info->session_id, qr_str(of_tran ? "TRANSACTION" : "SESSION"),
-                      of_tran ? (int64_t)owner_id : INT64_C(0), address(rows, info));
+                      of_tran ? (int64_t)w->owner_id : INT64_C(0), address(rows, info));
 }
+
+static int64_t session_of(const void *item)
+{
+    return ((const struct qri_lock_wait *)item)->info.session_id;
+}
+
+enum { LOCKS_SESSION_COLUMN = 11 }; /* sys.dm_tran_locks.request_session_id */
 
 static enum qr_status tran_locks(struct qri_sysrows *rows, struct qr_session *session)
 {
@@ -240,10 +257,21 @@ static enum qr_status tran_locks(struct qri_sysrows *rows, struct qr_session *se
             owner_id = tran_id(session, last);
             pthread_mutex_unlock(&instance->mu);
         }
-        status = lock_row(rows, &list.items[i], owner_id);
+        list.items[i].owner_id = owner_id;
     }
-    qri_lock_waits_done(&list);
-    return status;
+    if (status != QR_OK) {
+        qri_lock_waits_done(&list);
+        return status;
+    }
+    struct qri_sysitems items = {.items = list.items,
+                                 .count = list.count,
+                                 .item_bytes = sizeof list.items[0],
+                                 .make = lock_row,
+                                 .done = free_items,
+                                 .key_column = LOCKS_SESSION_COLUMN,
+                                 .key = session_of};
+    qri_sysrows_of(rows, &items);
+    return QR_OK;
 }
 
 static void describe_task(const struct qri_lock_wait *w, char *dst, size_t bytes)
@@ -260,8 +288,8 @@ static void describe_task(const struct qri_lock_wait *w, char *dst, size_t bytes
         (void)snprintf(dst, bytes, "databaselock subresource=FULL dbid=%u mode=%s", w->database_id,
                        mode);
     else if (r->kind == QR_LOCK_APP)
-        (void)snprintf(dst, bytes, "applicationlock hash=%s dbid=%u mode=%s", w->name,
-                       w->database_id, mode);
+        (void)snprintf(dst, bytes, "applicationlock hash=%s dbid=%u mode=%s",
+                       w->name == NULL ? "" : w->name, w->database_id, mode);
     else
         (void)snprintf(dst, bytes,
                        "%s %s=%lld dbid=%u id=lock%012llx mode=%s associatedObjectId=%lld",

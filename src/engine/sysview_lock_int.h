@@ -3,10 +3,11 @@
 #include "sysview_int.h"
 
 struct qri_lock_wait {
-    struct qr_lock_info info; /* its name is gone */
-    uint32_t database_id;
+    struct qr_lock_info info;
+    char *name; /* APPLICATION: a copy of its name, owned; else NULL */
     int64_t now_mono_ns;
-    char name[64]; /* APPLICATION */
+    uint64_t owner_id; /* of dm_tran_locks: the session's transaction */
+    uint32_t database_id;
 };
 /* Sorted by session. */
 struct qri_lock_waits {

@@ -17,10 +17,11 @@ struct qri_sysview_shape {
 };
 const struct qri_sysview_shape *qri_sysview_shapes(size_t *ret_count);
 
-/* The rows of one view as they were made. */
+/* The rows of one view as they were made, or the one that was made last of its items. */
 struct qri_sysrows {
     const struct qri_sysview_shape *shape;
     struct qr_arena arena;
     struct qr_value *values; /* row after row */
     size_t row_count, capacity;
+    struct qri_sysitems of; /* make NULL: none */
 };

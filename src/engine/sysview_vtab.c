@@ -1,7 +1,8 @@
 /* sysview_vtab.c - system views as SQLite virtual tables; see sysview_int.h.
  *
- * Opening a cursor makes all rows of the view, since they come from memory; equalities on integer
- * columns are tested while scanning, so that joins on object_id do not hand every row to SQLite. */
+ * Opening a cursor makes all rows of the view, since they come from memory, or what they are made
+ * of; equalities on integer columns are tested while scanning, so that joins on object_id do not
+ * hand every row to SQLite. */
 #include "sysview_rows_int.h"
 #include "access_int.h"
 #include "link.h"
@@ -112,6 +113,31 @@ struct qr_arena *qri_sysrows_arena(struct qri_sysrows *rows)
     return &rows->arena;
 }
 
+void qri_sysrows_of(struct qri_sysrows *rows, const struct qri_sysitems *items)
+{
+    assert(rows->row_count == 0 && rows->of.make == NULL);
+    rows->of = *items;
+}
+
+static void forget_rows(struct qri_sysrows *rows)
+{
+    rows->values = NULL;
+    rows->row_count = rows->capacity = 0;
+    qr_arena_reset(&rows->arena);
+}
+
+static void forget_items(struct qri_sysrows *rows)
+{
+    if (rows->of.make != NULL)
+        rows->of.done(rows->of.items, rows->of.count);
+    rows->of = (struct qri_sysitems){0};
+}
+
+static size_t count_of(const struct qri_sysrows *rows)
+{
+    return rows->of.make != NULL ? rows->of.count : rows->row_count;
+}
+
 /* ---- the module ---- */
 
 static const char *column_class(const struct qr_type *type)
@@ -216,15 +242,37 @@ static int sys_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret_cursor)
 static int sys_close(sqlite3_vtab_cursor *base)
 {
     struct sys_cursor *cursor = (struct sys_cursor *)base;
+    forget_items(&cursor->rows);
     qr_arena_done(&cursor->rows.arena);
     sqlite3_free(cursor);
     return SQLITE_OK;
 }
 
+static const struct qr_value *row_of(const struct sys_cursor *cursor)
+{
+    size_t at = cursor->rows.of.make != NULL ? 0 : cursor->at;
+    return &cursor->rows.values[at * cursor->rows.shape->column_count];
+}
+
+static const void *item_of(const struct sys_cursor *cursor)
+{
+    const struct qri_sysitems *of = &cursor->rows.of;
+    return (const char *)of->items + cursor->at * of->item_bytes;
+}
+
+static bool item_fits(const struct sys_cursor *cursor)
+{
+    const struct qri_sysitems *of = &cursor->rows.of;
+    for (size_t i = 0; i < cursor->equal_count; i++)
+        if ((size_t)cursor->equal_column[i] == of->key_column &&
+            of->key(item_of(cursor)) != cursor->equal_value[i])
+            return false;
+    return true;
+}
+
 static bool row_fits(const struct sys_cursor *cursor)
 {
-    const struct qr_value *row =
-        &cursor->rows.values[cursor->at * cursor->rows.shape->column_count];
+    const struct qr_value *row = row_of(cursor);
     for (size_t i = 0; i < cursor->equal_count; i++) {
         const struct qr_value *v = &row[cursor->equal_column[i]];
         if (v->cell != QR_CELL_INT || v->i != cursor->equal_value[i])
@@ -233,10 +281,22 @@ static bool row_fits(const struct sys_cursor *cursor)
     return true;
 }
 
-static void skip_rows(struct sys_cursor *cursor)
+/* To the next row that fits, from this one on. */
+static int skip_rows(struct sys_cursor *cursor)
 {
-    while (cursor->at < cursor->rows.row_count && !row_fits(cursor))
-        cursor->at++;
+    struct qri_sysrows *rows = &cursor->rows;
+    for (; cursor->at < count_of(rows); cursor->at++) {
+        if (rows->of.make != NULL) {
+            if (!item_fits(cursor))
+                continue;
+            forget_rows(rows);
+            if (rows->of.make(rows, item_of(cursor)) != QR_OK)
+                return SQLITE_NOMEM;
+        }
+        if (row_fits(cursor))
+            break;
+    }
+    return SQLITE_OK;
 }
 
 static enum qr_status make_rows(const struct sys_module *module, struct qri_sysrows *rows)
@@ -280,38 +340,34 @@ static int sys_filter(sqlite3_vtab_cursor *base, int equal_count, const char *co
         cursor->equal_column[cursor->equal_count] = (int)column;
         cursor->equal_value[cursor->equal_count++] = sqlite3_value_int64(argv[i]);
     }
-    if (cursor->rows.values == NULL || cursor->rows.row_count == 0) {
-        qr_arena_reset(&cursor->rows.arena);
-        cursor->rows.values = NULL;
-        cursor->rows.row_count = cursor->rows.capacity = 0;
+    if (count_of(&cursor->rows) == 0) {
+        forget_items(&cursor->rows);
+        forget_rows(&cursor->rows);
         enum qr_status status = make_rows(module, &cursor->rows);
         if (status != QR_OK)
             return status == QR_CANCELLED || status == QR_CLOSED ? SQLITE_INTERRUPT : SQLITE_NOMEM;
     }
-    skip_rows(cursor);
-    return SQLITE_OK;
+    return skip_rows(cursor);
 }
 
 static int sys_next(sqlite3_vtab_cursor *base)
 {
     struct sys_cursor *cursor = (struct sys_cursor *)base;
     cursor->at++;
-    skip_rows(cursor);
-    return SQLITE_OK;
+    return skip_rows(cursor);
 }
 
 static int sys_eof(sqlite3_vtab_cursor *base)
 {
     const struct sys_cursor *cursor = (const struct sys_cursor *)base;
-    return cursor->at >= cursor->rows.row_count;
+    return cursor->at >= count_of(&cursor->rows);
 }
 
 static int sys_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx, int column)
 {
     const struct sys_cursor *cursor = (const struct sys_cursor *)base;
     const struct qri_sysview_shape *shape = cursor->rows.shape;
-    qri_result(ctx, &shape->columns[column].type,
-               &cursor->rows.values[cursor->at * shape->column_count + (size_t)column]);
+    qri_result(ctx, &shape->columns[column].type, &row_of(cursor)[column]);
     return SQLITE_OK;
 }
 

@@ -426,6 +426,23 @@ def many_locks(quired, database, big):
     if ok(other.batch("DELETE parent WHERE k = 1"), {1222}):
         raise Wrong("a parent went")
     ok(one.batch("COMMIT"))
+    if big:
+        shown_locks(one, other)
+
+
+def shown_locks(one, other):
+    """As many locks as there is room for can be looked at."""
+    ok(one.batch("CREATE TABLE rows_of_many (k int NOT NULL PRIMARY KEY, v int NOT NULL); "
+                 "INSERT rows_of_many SELECT value, 0 FROM GENERATE_SERIES(1, 300002)"))
+    ok(other.batch("BEGIN TRAN; UPDATE rows_of_many SET v = 1 WHERE k = 300001"))  # so that the table is not locked instead
+    ok(one.batch("BEGIN TRAN; UPDATE rows_of_many SET v = 1 WHERE k <= 300000"), {1204})
+    [(held,)] = other.execute(f"SELECT COUNT(*) FROM sys.dm_tran_locks WHERE request_session_id = {one.spid} AND resource_type = 'KEY'")
+    if held < 200_000:
+        raise Wrong(f"{held} locks")
+    expect(other.execute("SELECT TOP (1) resource_type, request_mode FROM sys.dm_tran_locks ORDER BY resource_associated_entity_id DESC"),
+           [("KEY", "X")], "locks in order")
+    ok(one.batch("IF @@TRANCOUNT > 0 ROLLBACK"))
+    ok(other.batch("COMMIT"))
 
 
 class Changes:
