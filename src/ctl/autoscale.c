@@ -12,6 +12,7 @@
 #include "ctl/place.h"
 #include "ops_int.h"
 #include "registry_int.h"
+#include "reign_int.h"
 #include "base/banned.h"
 
 static const int64_t SECOND_NS = 1000000000, ASK_NS = INT64_C(5) * 1000000000,

@@ -1,5 +1,6 @@
 /* control.c - see ctl/control.h: members, and the start */
 #include "control_int.h"
+#include "reign_int.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>

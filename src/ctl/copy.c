@@ -4,6 +4,7 @@
 #include <time.h>
 #include "base/sqlmsg.h"
 #include "control_int.h"
+#include "reign_int.h"
 #include "ctl/peer.h"
 #include "ctl/place.h"
 #include "ctl/pool.h"

@@ -5,6 +5,7 @@
  * for it. Operations on a link (op_geo.c) keep the round away by geo_mu. */
 #include <stdlib.h>
 #include "control_int.h"
+#include "reign_int.h"
 #include "ctl/peer.h"
 #include "ctl/place.h"
 #include "base/banned.h"

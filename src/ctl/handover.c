@@ -10,6 +10,7 @@
 #include "ctl/place.h"
 #include "env/thread.h"
 #include "ops_int.h"
+#include "reign_int.h"
 #include "base/banned.h"
 
 enum { FORMAT = 1 };

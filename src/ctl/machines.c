@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/sqlmsg.h"
 #include "control_int.h"
+#include "reign_int.h"
 #include "ctl/place.h"
 #include "rpc/identity.h"
 #include "base/banned.h"

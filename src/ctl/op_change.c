@@ -8,6 +8,7 @@
 #include "base/sqlmsg.h"
 #include "ops_int.h"
 #include "registry_int.h"
+#include "reign_int.h"
 #include "base/banned.h"
 
 static const int64_t TIME_NS = INT64_C(30) * 1000000000, HEIR_NS = INT64_C(10) * 1000000000;

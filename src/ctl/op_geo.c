@@ -11,6 +11,7 @@
 #include "base/sqlmsg.h"
 #include "ctl/place.h"
 #include "ops_int.h"
+#include "reign_int.h"
 #include "base/banned.h"
 
 static const int64_t PAUSE_NS = 50000000, DRAIN_NS = INT64_C(60) * 1000000000;

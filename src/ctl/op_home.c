@@ -5,6 +5,7 @@
  * back is forgotten with the processes, so a crash leaves the database where its row says. */
 #include "ctl/place.h"
 #include "ops_int.h"
+#include "reign_int.h"
 #include "base/banned.h"
 
 static const int64_t HOME_NS = INT64_C(120) * 1000000000, PAUSE_NS = 50000000;

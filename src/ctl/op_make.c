@@ -7,6 +7,7 @@
 #include "base/sqlmsg.h"
 #include "ctl/place.h"
 #include "ops_int.h"
+#include "reign_int.h"
 #include "base/banned.h"
 
 enum { NAME_TAKEN = 1801 };

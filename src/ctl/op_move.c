@@ -16,6 +16,7 @@
 #include "ctl/place.h"
 #include "ops_int.h"
 #include "registry_int.h"
+#include "reign_int.h"
 #include "base/banned.h"
 
 enum { COPY_PERCENT = 10, FOLLOW_PERCENT = 80 };

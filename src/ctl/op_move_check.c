@@ -7,6 +7,7 @@
 #include "ctl/peer.h"
 #include "ops_int.h"
 #include "registry_int.h"
+#include "reign_int.h"
 #include "base/banned.h"
 
 static const int64_t DAY_NS = INT64_C(86400) * 1000000000, SIZE_NS = INT64_C(5) * 1000000000;

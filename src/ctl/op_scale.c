@@ -12,6 +12,7 @@
 #include "ctl/slo.h"
 #include "ops_int.h"
 #include "registry_int.h"
+#include "reign_int.h"
 #include "base/banned.h"
 
 static const int64_t READY_NS = INT64_C(60) * 1000000000, SWITCH_NS = INT64_C(30) * 1000000000;

@@ -13,6 +13,7 @@
 #include "base/sqlmsg.h"
 #include "ops_int.h"
 #include "registry_int.h"
+#include "reign_int.h"
 #include "base/banned.h"
 
 /* ---- making ---- */

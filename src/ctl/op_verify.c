@@ -2,6 +2,7 @@
  * and index of it, and goes again. The row stays in state CREATING, so nobody enters it. */
 #include "ctl/peer.h"
 #include "ops_int.h"
+#include "reign_int.h"
 #include "base/banned.h"
 
 static const int64_t READY_NS = INT64_C(120) * 1000000000,

@@ -3,6 +3,7 @@
 #include "control_int.h"
 #include "ctl/place.h"
 #include "ops_int.h"
+#include "reign_int.h"
 #include "base/banned.h"
 
 /* Those who have it open; one that opens it later learns it then. */

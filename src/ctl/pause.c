@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include "base/endian.h"
 #include "control_int.h"
+#include "reign_int.h"
 #include "ctl/peer.h"
 #include "ctl/place.h"
 #include "ctl/slo.h"

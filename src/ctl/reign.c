@@ -13,6 +13,7 @@
 #include <string.h>
 #include "base/sqlmsg.h"
 #include "control_int.h"
+#include "reign_int.h"
 #include "ctl/peer.h"
 #include "ctl/place.h"
 #include "env/thread.h"

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "control_int.h"
+#include "reign_int.h"
 #include "ctl/peer.h"
 #include "ctl/place.h"
 #include "base/banned.h"

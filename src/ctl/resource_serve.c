@@ -3,6 +3,7 @@
 #include <string.h>
 #include "control_int.h"
 #include "registry_int.h"
+#include "reign_int.h"
 #include "resources_int.h"
 #include "base/banned.h"
 

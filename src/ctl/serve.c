@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/sqlmsg.h"
 #include "control_int.h"
+#include "reign_int.h"
 #include "ctl/place.h"
 #include "ctl/slo.h"
 #include "base/banned.h"
