@@ -425,10 +425,6 @@ QR_NODISCARD enum qr_status qri_hyper_words(struct qr_control *control, const ch
                                             enum qr_status status, struct qr_err *err);
 
 /* ---- retention.c ---- */
-/* The key of the metadata under which its thread notes when it has looked at all that is kept, and
- * what a clock that is ahead said first, or 0: ns since 1970, decimal. */
-#define QRI_RETAINED_KEY "retained"
-enum { QRI_RETAINED_BYTES = 48 };
 int64_t qri_retention_ns(const struct qr_database_row *row);
 int64_t qri_made_wall_ns(const struct qr_database_row *row); /* 0: not known */
 QR_NODISCARD enum qr_status qri_control_set_retention(struct qr_control *control,

@@ -227,6 +227,7 @@ void qri_reign_lead(struct qr_control *control, const char *name)
         before->moves = true; /* it comes back as a replica */
     snprintf(reign->primary, sizeof reign->primary, "%s", name);
     reign->state = QRI_REIGN_VACANT;
+    reign->again_ns = 0;
 }
 
 /* ---- members ---- */
@@ -374,6 +375,7 @@ static void pass_on(struct qr_control *control, const struct qr_database_row *ro
         memcpy(reign->primary, heir, sizeof reign->primary);
         reign->heir[0] = '\0';
         reign->state = QRI_REIGN_VACANT;
+        reign->again_ns = 0;
         pthread_cond_broadcast(&control->changed);
     }
     pthread_mutex_unlock(&control->mu);

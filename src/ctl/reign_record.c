@@ -80,6 +80,7 @@ enum qr_status qri_reign_unfit(struct qr_control *control, const struct qr_contr
     if (reign != NULL) {
         memcpy(reign->primary, heir, sizeof reign->primary);
         reign->state = ready ? QRI_REIGN_VACANT : QRI_REIGN_STEADY;
+        reign->again_ns = 0;
         pthread_cond_broadcast(&control->changed);
     }
     pthread_mutex_unlock(&control->mu);

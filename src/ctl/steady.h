@@ -13,6 +13,11 @@
 /* Who was off for longer than that, or for as long as its clock says, waits at its start, too. */
 #define QRI_STEADY_OFF_NS (INT64_C(86400) * 1000000000)
 
+/* The key of the metadata under which the thread of retention notes when it has looked at all that
+ * is kept, and what a clock that is ahead said first, or 0: ns since 1970, decimal. */
+#define QRI_RETAINED_KEY "retained"
+enum { QRI_RETAINED_BYTES = 48 };
+
 struct qri_steady {
     int64_t wall_ns, mono_ns; /* when both were believed last */
     int64_t ahead_since_ns;   /* monotonic */
