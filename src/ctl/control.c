@@ -8,6 +8,7 @@
 #include "ctl/peer.h"
 #include "ctl/place.h"
 #include "env/thread.h"
+#include "machines_int.h"
 #include "base/banned.h"
 
 enum {

@@ -1,4 +1,4 @@
-/* machines.c - see control_int.h: processes of this service that run on other machines.
+/* machines.c - see machines_int.h: processes of this service that run on other machines.
  *
  * Each says again and again that it is there. Who has been silent for LAPSE_NS is lost, whatever
  * its connections say: a machine without power, or behind a network that is cut, ends none. Log
@@ -13,6 +13,7 @@
 #include "reign_int.h"
 #include "ctl/place.h"
 #include "rpc/identity.h"
+#include "machines_int.h"
 #include "base/banned.h"
 
 static const int64_t LAPSE_NS = INT64_C(5) * 1000000000, AWAY_NS = 250000000,

@@ -12,6 +12,7 @@
 #include "ctl/slo.h"
 #include "ops_int.h"
 #include "registry_int.h"
+#include "machines_int.h"
 #include "reign_int.h"
 #include "base/banned.h"
 

