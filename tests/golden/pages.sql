@@ -35,3 +35,12 @@ SELECT a.i, f.i, f.v FROM a OUTER APPLY above(a.i) AS f ORDER BY 1, 2
 SELECT a.i, f.i + 1 AS x, ISNULL(f.v, 'none') AS y FROM a OUTER APPLY (SELECT i, v FROM a AS b WHERE b.i > a.i + 1) AS f ORDER BY 1
 SELECT a.i FROM a OUTER APPLY above(a.i) AS f WHERE f.i IS NULL
 SELECT a.i, g.i FROM a OUTER APPLY above(a.i) AS f OUTER APPLY above(f.i) AS g ORDER BY 1, 2
+SELECT a.i, b.i, f.i FROM a LEFT JOIN (a AS b CROSS APPLY above(b.i + 1) AS f) ON b.i = a.i ORDER BY 1
+SELECT a.i, f.i FROM a AS b CROSS APPLY above(b.i + 1) AS f RIGHT JOIN a ON a.i = b.i ORDER BY 1
+SELECT a.i, f.x FROM a LEFT JOIN (a AS b CROSS APPLY (SELECT b.i + 1 AS x) AS f) ON f.x = a.i
+GO
+-- the grouping set of nothing is one row, also without an aggregate
+SELECT i / 2 AS h FROM a GROUP BY ROLLUP (i / 2) ORDER BY h
+SELECT GROUPING(v) AS g, v FROM a GROUP BY CUBE (v) ORDER BY g, v
+SELECT v FROM a GROUP BY GROUPING SETS ((v), ()) HAVING COUNT(*) > 1
+SELECT v, COUNT(*) AS n FROM a GROUP BY ROLLUP (v) ORDER BY v
