@@ -7,22 +7,43 @@
  * sequence takes a number, the others get the same. */
 struct qri_drawn {
     uint32_t object_id;
+    const struct qri_window *window; /* NULL: without OVER */
     struct qri_drawn *next;
 };
 
-static enum qr_status note_drawn(struct qri_compile *c, uint32_t object_id, bool *ret_again)
+static bool is_same_window(const struct qri_window *a, const struct qri_window *b)
 {
-    for (const struct qri_drawn *d = c->drawn; d != NULL; d = d->next)
-        if (d->object_id == object_id) {
-            *ret_again = true;
-            return QR_OK;
-        }
+    if (a == NULL || b == NULL || a->order_count != b->order_count)
+        return a == b;
+    for (size_t i = 0; i < a->order_count; i++)
+        if (!qr_expr_equal(a->order[i].expr, b->order[i].expr) ||
+            a->order[i].descending != b->order[i].descending)
+            return false;
+    return true;
+}
+
+static struct qri_drawn *find_drawn(const struct qri_compile *c, uint32_t object_id)
+{
+    struct qri_drawn *d = c->drawn;
+    while (d != NULL && d->object_id != object_id)
+        d = d->next;
+    return d;
+}
+
+/* `value` is of the sequence; others of the row have to be like it. */
+static enum qr_status note_drawn(struct qri_compile *c, uint32_t object_id,
+                                 const struct qr_expr *value)
+{
+    const struct qri_leaf *leaf = qri_leaf_of(value);
+    const struct qri_window *window = leaf == NULL ? NULL : leaf->window;
+    const struct qri_drawn *first = find_drawn(c, object_id);
+    if (first != NULL)
+        return is_same_window(first->window, window) ? QR_OK : qr_sql_fail(c->err, 11727);
     struct qri_drawn *drawn = QRI_NEW(c, struct qri_drawn);
     if (drawn == NULL)
         return qri_nomem(c);
-    *drawn = (struct qri_drawn){object_id, c->drawn};
+    *drawn = (struct qri_drawn){object_id, window, c->drawn};
     c->drawn = drawn;
-    *ret_again = false;
     return QR_OK;
 }
 
@@ -79,14 +100,12 @@ enum qr_status qri_next_value(struct qri_compile *c, const struct qr_ast_expr *h
     const struct qr_ast_next_value *ast = (const struct qr_ast_next_value *)head;
     struct qri_object found;
     const struct qr_expr *args[2] = {NULL, NULL}, *value = NULL;
-    bool again = false;
     QR_TRY(qri_object_find(c, &ast->sequence, false, &found));
     if (found.object->type != QR_CAT_SEQUENCE)
         return qr_sql_fail(c->err, 11726, qri_name_z(c, &ast->sequence));
     QR_TRY(check_place(c, ast));
     QR_TRY(qri_use_call(c, &found, QR_ACCESS_UPDATE));
-    if (!c->completes_rows)
-        QR_TRY(note_drawn(c, found.object->object_id, &again));
+    bool again = !c->completes_rows && find_drawn(c, found.object->object_id) != NULL;
     QR_TRY(qr_expr_int(&c->b, found.object->object_id, &args[0]));
     QR_TRY(qr_expr_int(&c->b,
                        c->completes_rows ? QR_NEXT_OF_ROW
@@ -97,5 +116,7 @@ enum qr_status qri_next_value(struct qri_compile *c, const struct qr_ast_expr *h
         QR_TRY(qri_next_value_over(c, ast->over, args, &value));
     else
         QR_TRY(qr_expr_call(&c->b, qr_str("NEXT VALUE FOR"), args, 2, &value));
+    if (!c->completes_rows)
+        QR_TRY(note_drawn(c, found.object->object_id, value));
     return qr_expr_convert(&c->b, found.object->sequence_type, value, ret_expr);
 }
