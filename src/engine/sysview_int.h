@@ -68,7 +68,7 @@ struct qri_sysitems {
     size_t count, item_bytes;
     enum qr_status (*make)(struct qri_sysrows *rows, const void *item); /* by one qri_sysrow() */
     void (*done)(void *items, size_t count);                            /* frees them */
-    size_t key_column;                /* of its equalities is known without making the row … */
+    size_t key_column; /* SIZE_MAX: none; of its equalities is known without making the row … */
     int64_t (*key)(const void *item); /* … what it has */
 };
 /* Instead of any qri_sysrow(). */
