@@ -197,11 +197,9 @@ void qri_reign_exited(struct qr_control *control, const char *name, bool returns
     struct qri_reign *reign = strcmp(name, primary) == 0 ? qri_reign_get(control, id) : NULL;
     if (reign == NULL)
         return;
-    bool yields = reign->yields && reign->heir[0] != '\0';
-    bool replaced =
-        (returns || reign->yields) && qri_reign_choose(control, id, 0, name, reign->primary);
-    if (replaced && reign->yields && reign->heir[0] != '\0' &&
-        qri_control_ready(control, reign->heir))
+    bool yields = reign->yields; /* it was told to: whoever follows, that is no loss */
+    bool replaced = (returns || yields) && qri_reign_choose(control, id, 0, name, reign->primary);
+    if (replaced && yields && reign->heir[0] != '\0' && qri_control_ready(control, reign->heir))
         memcpy(reign->primary, reign->heir, sizeof reign->primary);
     reign->yields = false;
     reign->heir[0] = '\0';
