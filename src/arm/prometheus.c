@@ -52,8 +52,8 @@ static const struct gauge {
     {"quire_database_sessions_percent", "The same, percent of the objective's sessions.",
      SESSION_PERCENT, 1},
     {"quire_database_storage_bytes", "Data space used.", STORAGE_MB, 1 << 20},
-    {"quire_database_storage_limit_bytes", "Data space that the database may use.", STORAGE_LIMIT,
-     1},
+    {"quire_database_storage_limit_bytes",
+     "Data space that the database may use, where its tier limits it.", STORAGE_LIMIT, 1},
     {"quire_database_dtu_limit", "DTUs of the objective; 0 where it is sold by vCores.", DTUS, 1},
     {"quire_database_cpu_limit_vcores", "vCores of the objective.", VCORES, 1},
     {"quire_instance_cpu_percent", "CPU time of the database's process, with internal work.",
@@ -234,10 +234,12 @@ static void put_all(const struct scrape *s, struct qr_buf *text)
 {
     for (size_t i = 0; i < sizeof gauges / sizeof gauges[0]; i++) {
         put_head(text, gauges[i].name, gauges[i].help, "gauge");
-        for (size_t k = 0; k < s->count; k++)
-            if (s->list[k].has_sample)
-                put_value(text, gauges[i].name, &s->list[k],
-                          s->list[k].numbers[gauges[i].number] * gauges[i].factor);
+        for (size_t k = 0; k < s->count; k++) {
+            double value = s->list[k].numbers[gauges[i].number];
+            bool is_known = gauges[i].number != STORAGE_LIMIT || value != 0;
+            if (s->list[k].has_sample && is_known)
+                put_value(text, gauges[i].name, &s->list[k], value * gauges[i].factor);
+        }
     }
     for (size_t i = 0; i < COUNTERS; i++) {
         put_head(text, counters[i].name, counters[i].help, "counter");

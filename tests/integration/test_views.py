@@ -508,7 +508,7 @@ class Truth(unittest.TestCase):
         usual = "SELECT SUM(delta_request_count) FROM sys.dm_resource_governor_workload_groups_history_ex"
         with server.Server("--resource-sample-seconds", "1", "--vcore-cpu", "0.1") as quired:
             quired.create_database("d")
-            pid = quired.role_pid("shared")
+            pid = quired.node_pid("d")
             with quired.connect("d") as spinner, quired.connect("d") as c:
                 c.execute("create table t(id int primary key, v int); insert t select value, value from generate_series(1, 1000)")
                 samples = "SELECT COUNT(*) FROM sys.dm_resource_governor_workload_groups_history_ex"

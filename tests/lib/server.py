@@ -132,6 +132,12 @@ class Server:
         started = re.compile(rf' ev=child_started name="{re.escape(name)}" pid=(\d+)')
         return int(["0", *(match[1] for match in map(started.search, list(self.log)) if match)][-1])
 
+    def node_pid(self, database):
+        """The process that runs a database: of its own on Hyperscale, else the one that the small tiers share."""
+        with self.connect() as master:
+            [(number,)] = master.execute(f"SELECT DB_ID('{database}')")
+        return self.role_pid(f"hs-{number}") or self.role_pid("shared")
+
     @property
     def io_calls(self):
         """Reads and writes so far, of all its processes: what it has done, whatever the time it took."""
