@@ -134,7 +134,7 @@ static void test_output_parameters_come_back_after_the_status(void **state)
     call[0].value = qr_value_int(200);
     call[1].type = qr_type_of(QR_TYPE_TINYINT);
     assert_answer(&c, qr_session_call(c.session, qr_str("dbo.p"), call, 2, client_sink(&c)),
-                  "STATUS 3\nMSG 220 16 1 line 0: Arithmetic overflow error for data type tinyint, "
+                  "STATUS 3\nMSG 220 16 2 line 0: Arithmetic overflow error for data type tinyint, "
                   "value = 600.\nDONEPROC error\n");
     assert_answer(&c, qr_session_call(c.session, qr_str("dbo.nosuch"), NULL, 0, client_sink(&c)),
                   "MSG 2812 16 62 line 0: Could not find stored procedure 'dbo.nosuch'.\n"
