@@ -38,7 +38,7 @@ class Tedious(unittest.TestCase):
     def test_two_result_sets(self):
         self.assertEqual(self.node("select"),
                          [{"columns": [["a", "Int"], ["b", "NVarChar"]], "rows": [[1, "ü"]]},
-                          {"columns": [["", "Float"]], "rows": [[2.5]]}])
+                          {"columns": [["", "FloatN"]], "rows": [[2.5]]}])
 
     def test_types_round_trip(self):
         at = "2026-02-28T23:59:59.997Z"
