@@ -1,11 +1,12 @@
 /* dml_exec.c - INSERT ... EXEC: the procedure's result sets become the rows to insert. */
 #include "dml_stage.h"
+#include "sink_around.h"
 #include "codec/convert.h"
 #include "base/banned.h"
 
 struct capture {
+    struct qri_sink_around around; /* first */
     struct qri_run *run;
-    const struct qr_sink *outer;
     struct qr_rowset *rows;
     const struct qr_plan_column *columns; /* of the running result set; lives until its end */
     size_t column_count;
@@ -63,12 +64,6 @@ static enum qr_status on_done(void *ctx, const struct qr_done *done)
     return QR_OK;
 }
 
-static enum qr_status on_message(void *ctx, const struct qr_err *message)
-{
-    const struct capture *c = ctx;
-    return c->outer->message(c->outer->ctx, message);
-}
-
 static enum qr_status on_return_status(void *ctx, int32_t status)
 {
     (void)ctx;
@@ -76,50 +71,11 @@ static enum qr_status on_return_status(void *ctx, int32_t status)
     return QR_OK;
 }
 
-static enum qr_status on_return_value(void *ctx, size_t ordinal, struct qr_str name,
-                                      const struct qr_type *type, const struct qr_value *value)
-{
-    const struct capture *c = ctx;
-    return c->outer->return_value(c->outer->ctx, ordinal, name, type, value);
-}
-
-static enum qr_status on_env_change(void *ctx, enum qr_env_change_kind kind,
-                                    struct qr_str new_value, struct qr_str old_value,
-                                    uint64_t tran_descriptor)
-{
-    const struct capture *c = ctx;
-    return c->outer->env_change(c->outer->ctx, kind, new_value, old_value, tran_descriptor);
-}
-
-static bool on_cancelled(void *ctx)
-{
-    const struct capture *c = ctx;
-    return c->outer->cancelled(c->outer->ctx);
-}
-
-static void on_block_begin(void *ctx)
-{
-    const struct capture *c = ctx;
-    c->outer->block_begin(c->outer->ctx);
-}
-
-static void on_block_end(void *ctx)
-{
-    const struct capture *c = ctx;
-    c->outer->block_end(c->outer->ctx);
-}
-
-static enum qr_status on_flush(void *ctx)
-{
-    const struct capture *c = ctx;
-    return c->outer->flush(c->outer->ctx);
-}
-
 enum qr_status qri_collect_exec(struct qri_run *run, struct qr_rowset **ret_rows)
 {
     struct qr_session *session = run->session;
     const struct qri_dml *dml = run->dml;
-    struct capture c = {.run = run, .outer = session->sink};
+    struct capture c = {.run = run, .around = {session->sink}};
     if (session->collects_exec)
         return qr_sql_fail(run->err, 8164);
     struct qr_type *types =
@@ -131,24 +87,17 @@ enum qr_status qri_collect_exec(struct qri_run *run, struct qr_rowset **ret_rows
         types[i] = dml->table->object->columns[dml->insert_columns[i]].type;
     QR_TRY(qr_rowset_new(types, dml->plan->set_count, session->db->store, &c.rows, run->err));
     qr_arena_init(&c.arena, QRI_STMT_ARENA_BYTES_MAX);
-    struct qr_sink sink = {.ctx = &c,
-                           .columns = on_columns,
-                           .row = on_row,
-                           .done = on_done,
-                           .message = on_message,
-                           .return_status = on_return_status,
-                           .return_value = on_return_value,
-                           .env_change = on_env_change,
-                           .cancelled = on_cancelled,
-                           .block_begin = on_block_begin,
-                           .block_end = on_block_end,
-                           .flush = on_flush};
+    struct qr_sink sink = qri_sink_around(&c.around);
+    sink.columns = on_columns;
+    sink.row = on_row;
+    sink.done = on_done;
+    sink.return_status = on_return_status;
     session->sink = &sink;
     session->collects_exec = true;
     session->exec_tran_count = session->tran.count;
     enum qr_status status =
         qri_exec_stmt(run->frame, (const struct qr_ast_exec *)dml->plan->exec, 1, run->err);
-    session->sink = c.outer;
+    session->sink = c.around.outer;
     session->collects_exec = false;
     qr_arena_done(&c.arena);
     if (status != QR_OK) {

@@ -1,12 +1,13 @@
 /* result_sets.c - EXECUTE ... WITH RESULT SETS: what the statement sends is held against what the
  * clause says, and converted; see frame.h */
 #include "frame.h"
+#include "sink_around.h"
 #include "base/banned.h"
 
 struct held {
+    struct qri_sink_around around; /* first */
     struct qr_session *session;
     const struct qr_ast_exec *stmt;
-    const struct qr_sink *outer;
     struct qr_plan_column **sets; /* of each set of the clause */
     size_t sent;                  /* result sets that have begun */
     struct qr_type *from;         /* of the running one */
@@ -74,8 +75,8 @@ static enum qr_status on_columns(void *ctx, const struct qr_plan_column *columns
     for (size_t i = 0; i < count; i++)
         h->from[i] = columns[i].type;
     h->sent++;
-    return h->outer->columns(h->outer->ctx, h->sets[h->sent - 1], count, order_columns,
-                             order_count);
+    return h->around.outer->columns(h->around.outer->ctx, h->sets[h->sent - 1], count,
+                                    order_columns, order_count);
 }
 
 static enum qr_status on_row(void *ctx, const struct qr_value *values, size_t count)
@@ -94,64 +95,7 @@ static enum qr_status on_row(void *ctx, const struct qr_value *values, size_t co
         else
             h->values[i] = qr_value_null();
     }
-    return h->outer->row(h->outer->ctx, h->values, count);
-}
-
-static enum qr_status on_done(void *ctx, const struct qr_done *done)
-{
-    const struct held *h = ctx;
-    return h->outer->done(h->outer->ctx, done);
-}
-
-static enum qr_status on_message(void *ctx, const struct qr_err *message)
-{
-    const struct held *h = ctx;
-    return h->outer->message(h->outer->ctx, message);
-}
-
-static enum qr_status on_return_status(void *ctx, int32_t status)
-{
-    const struct held *h = ctx;
-    return h->outer->return_status(h->outer->ctx, status);
-}
-
-static enum qr_status on_return_value(void *ctx, size_t ordinal, struct qr_str name,
-                                      const struct qr_type *type, const struct qr_value *value)
-{
-    const struct held *h = ctx;
-    return h->outer->return_value(h->outer->ctx, ordinal, name, type, value);
-}
-
-static enum qr_status on_env_change(void *ctx, enum qr_env_change_kind kind,
-                                    struct qr_str new_value, struct qr_str old_value,
-                                    uint64_t tran_descriptor)
-{
-    const struct held *h = ctx;
-    return h->outer->env_change(h->outer->ctx, kind, new_value, old_value, tran_descriptor);
-}
-
-static bool on_cancelled(void *ctx)
-{
-    const struct held *h = ctx;
-    return h->outer->cancelled(h->outer->ctx);
-}
-
-static void on_block_begin(void *ctx)
-{
-    const struct held *h = ctx;
-    h->outer->block_begin(h->outer->ctx);
-}
-
-static void on_block_end(void *ctx)
-{
-    const struct held *h = ctx;
-    h->outer->block_end(h->outer->ctx);
-}
-
-static enum qr_status on_flush(void *ctx)
-{
-    const struct held *h = ctx;
-    return h->outer->flush(h->outer->ctx);
+    return h->around.outer->row(h->around.outer->ctx, h->values, count);
 }
 
 /* ---- running ---- */
@@ -161,21 +105,12 @@ static enum qr_status run_held(struct held *h, struct qri_frame *frame, size_t p
 {
     struct qr_session *session = frame->session;
     QR_TRY(resolve(h, frame, err));
-    struct qr_sink sink = {.ctx = h,
-                           .columns = on_columns,
-                           .row = on_row,
-                           .done = on_done,
-                           .message = on_message,
-                           .return_status = on_return_status,
-                           .return_value = on_return_value,
-                           .env_change = on_env_change,
-                           .cancelled = on_cancelled,
-                           .block_begin = on_block_begin,
-                           .block_end = on_block_end,
-                           .flush = on_flush};
+    struct qr_sink sink = qri_sink_around(&h->around);
+    sink.columns = on_columns;
+    sink.row = on_row;
     session->sink = &sink;
     enum qr_status status = qri_exec_any(frame, h->stmt, place, err);
-    session->sink = h->outer;
+    session->sink = h->around.outer;
     if (status == QR_OK && h->sent < h->stmt->set_count)
         return qr_sql_fail(err, 11536, (int)h->stmt->set_count, (int)h->sent);
     return status;
@@ -186,7 +121,7 @@ enum qr_status qri_exec_stmt(struct qri_frame *frame, const struct qr_ast_exec *
 {
     if (stmt->results == QR_RESULTS_UNSAID)
         return qri_exec_any(frame, stmt, place, err);
-    struct held h = {.session = frame->session, .stmt = stmt, .outer = frame->session->sink};
+    struct held h = {.session = frame->session, .stmt = stmt, .around = {frame->session->sink}};
     qr_arena_init(&h.types_arena, QRI_STMT_ARENA_BYTES_MAX);
     qr_arena_init(&h.row_arena, QRI_STMT_ARENA_BYTES_MAX);
     enum qr_status status = run_held(&h, frame, place, err);
