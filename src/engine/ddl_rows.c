@@ -345,7 +345,7 @@ static enum qr_status rebuild_row(void *ctx, const struct qr_value *old, int64_t
             QR_TRY(fill_value(r, i, old));
     int rc = SQLITE_OK;
     QR_TRY(insert_row(r, rowid, &rc, err));
-    if (rc == SQLITE_CONSTRAINT) { /* only the key of the table itself can fail here */
+    if ((rc & 0xFF) == SQLITE_CONSTRAINT) { /* only the key of the table itself can fail here */
         struct qr_type types[QR_CAT_KEY_COLUMNS_MAX];
         struct qr_value values[QR_CAT_KEY_COLUMNS_MAX];
         const struct qr_cat_index *key = qr_cat_clustered(r->to);

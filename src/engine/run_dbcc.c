@@ -10,7 +10,7 @@
 #include "temp_int.h"
 #include "base/banned.h"
 
-enum { COMMAND_DBCC = 0xE6, PROBLEMS_MAX = 100 };
+enum { COMMAND_DBCC = 0xE6 };
 
 bool qri_dbcc_has(const struct qri_dbcc *d, const char *option)
 {
@@ -75,7 +75,7 @@ bool qri_dbcc_int(struct qri_dbcc *d, size_t index, int64_t *ret_value)
     return true;
 }
 
-static bool is_temp(const struct qr_cat_object *table)
+bool qri_dbcc_is_temp(const struct qr_cat_object *table)
 {
     return table->name.n > 0 && table->name.p[0] == '#';
 }
@@ -92,51 +92,12 @@ static enum qr_status arg_table(struct qri_dbcc *d, const struct qr_cat_object *
     QR_TRY(qri_find_object(d->session, &name, ret_table, d->err));
     if (*ret_table == NULL || (*ret_table)->type != QR_CAT_TABLE)
         return qr_sql_fail(d->err, 2501, shown);
-    if (!is_temp(*ret_table) && !qri_sees_object(d->session, *ret_table))
+    if (!qri_dbcc_is_temp(*ret_table) && !qri_sees_object(d->session, *ret_table))
         return qr_sql_fail(d->err, 2501, shown);
     return qri_want_dbcc_of(d->session, d->stmt->command, *ret_table, d->err);
 }
 
 /* ---- integrity ---- */
-
-static enum qr_status problem(struct qri_dbcc *d, uint32_t object_id, const char *what)
-{
-    struct qr_err message;
-    qr_err_reset(&message);
-    enum qr_status ignored = qr_sql_fail(&message, 8939, (int)object_id, what);
-    (void)ignored;
-    message.line = (int)d->stmt->head.pos.line;
-    d->problems++;
-    return qri_send_error(d->session, &message);
-}
-
-/* Each line of the answer but "ok" is a page, row or index entry that is not as it should be. */
-static enum qr_status check_pages(struct qri_dbcc *d, const struct qr_cat_object *table)
-{
-    char sql[80];
-    sqlite3_stmt *stmt = NULL;
-    const char *schema = table != NULL && is_temp(table) ? "temp" : "main";
-    if (table == NULL)
-        snprintf(sql, sizeof sql, "PRAGMA main.integrity_check(%d)", PROBLEMS_MAX);
-    else
-        snprintf(sql, sizeof sql, "PRAGMA %s.integrity_check(t%u)", schema, table->object_id);
-    int rc = sqlite3_prepare_v2(d->session->link->db, sql, -1, &stmt, NULL);
-    enum qr_status status = QR_OK;
-    while (rc == SQLITE_OK && status == QR_OK) {
-        int step = sqlite3_step(stmt);
-        if (step != SQLITE_ROW) {
-            rc = step == SQLITE_DONE ? SQLITE_DONE : step;
-            break;
-        }
-        const char *line = (const char *)sqlite3_column_text(stmt, 0);
-        if (line != NULL && strcmp(line, "ok") != 0)
-            status = problem(d, table == NULL ? 0 : table->object_id, line);
-    }
-    if (status == QR_OK && rc != SQLITE_DONE)
-        status = qri_sqlite_fail(d->session->link, rc, d->err);
-    sqlite3_finalize(stmt);
-    return status;
-}
 
 static enum qr_status count_one(struct qri_dbcc *d, const char *sql, int64_t *ret_count)
 {
@@ -158,12 +119,12 @@ static enum qr_status want_stored(struct qri_dbcc *d, const struct qr_cat_object
     char sql[160];
     int64_t found = 0;
     snprintf(sql, sizeof sql, "SELECT count(*) FROM %s WHERE type = '%s' AND name = '%s'",
-             is_temp(table) ? "sqlite_temp_schema" : "main.sqlite_schema", kind, name);
+             qri_dbcc_is_temp(table) ? "sqlite_temp_schema" : "main.sqlite_schema", kind, name);
     QR_TRY(count_one(d, sql, &found));
     if (found == 1)
         return QR_OK;
     snprintf(sql, sizeof sql, "the catalog's %s %s is stored", kind, name);
-    return problem(d, table->object_id, sql);
+    return qri_dbcc_problem(d, table->object_id, sql);
 }
 
 /* What the catalog tells of the table is there. */
@@ -188,13 +149,13 @@ static enum qr_status tell_table(struct qri_dbcc *d, const struct qr_cat_object 
     int64_t rows = 0, pages = 0;
     if (d->quiet)
         return QR_OK;
-    const char *schema = is_temp(table) ? "temp" : "main";
+    const char *schema = qri_dbcc_is_temp(table) ? "temp" : "main";
     snprintf(sql, sizeof sql, "SELECT count(*) FROM %s.t%u", schema, table->object_id);
     QR_TRY(count_one(d, sql, &rows));
     snprintf(sql, sizeof sql,
              "SELECT coalesce(max(pageno), 0) FROM dbstat WHERE name = 't%u' AND aggregate = 1",
              table->object_id);
-    if (!is_temp(table))
+    if (!qri_dbcc_is_temp(table))
         QR_TRY(count_one(d, sql, &pages));
     const char *name = qr_arena_str(&d->frame->arena, table->name).p;
     QR_TRY(qri_inform(d->session, 2536, name));
@@ -220,7 +181,7 @@ static enum qr_status check_orphans(struct qri_dbcc *d)
     while (rc == SQLITE_OK && status == QR_OK && sqlite3_step(stmt) == SQLITE_ROW) {
         uint32_t id = (uint32_t)sqlite3_column_int64(stmt, 0);
         if (!has_table(&d->session->catalog->cat, id))
-            status = problem(d, id, "the stored table is in the catalog");
+            status = qri_dbcc_problem(d, id, "the stored table is in the catalog");
     }
     sqlite3_finalize(stmt);
     return status;
@@ -229,7 +190,7 @@ static enum qr_status check_orphans(struct qri_dbcc *d)
 static enum qr_status check_all(struct qri_dbcc *d)
 {
     const struct qr_catalog *catalog = &d->session->catalog->cat;
-    QR_TRY(check_pages(d, NULL));
+    QR_TRY(qri_dbcc_check_pages(d, NULL));
     QR_TRY(check_orphans(d));
     for (size_t i = 0; i < catalog->object_count; i++) {
         const struct qr_cat_object *table = catalog->objects[i];
@@ -277,7 +238,7 @@ static enum qr_status checktable(struct qri_dbcc *d)
     QR_TRY(refuse_repair(d));
     enum qr_status status = qri_tran_statement_begin(session, QRI_READ, d->err);
     if (status == QR_OK)
-        status = check_pages(d, table);
+        status = qri_dbcc_check_pages(d, table);
     if (status == QR_OK)
         status = check_catalog(d, table);
     if (status == QR_OK)
@@ -299,7 +260,7 @@ static enum qr_status max_identity(struct qri_dbcc *d, const struct qr_cat_objec
     const struct qr_cat_column *c = qr_cat_column_by_id(table, table->identity_column);
     snprintf(sql, sizeof sql, "SELECT %s(c%u) FROM %s.t%u",
              c->identity_increment < 0 ? "min" : "max", c->column_id,
-             is_temp(table) ? "temp" : "main", table->object_id);
+             qri_dbcc_is_temp(table) ? "temp" : "main", table->object_id);
     int rc = sqlite3_prepare_v2(d->session->link->db, sql, -1, &stmt, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_step(stmt);
@@ -324,7 +285,7 @@ static enum qr_status reseed(struct qri_dbcc *d, const struct qr_cat_object *tab
     struct qr_session *session = d->session;
     const struct qr_cat_column *c = qr_cat_column_by_id(table, table->identity_column);
     uint64_t counter = qri_counter_id(table->object_id, QRI_COUNTER_IDENTITY);
-    bool temp = is_temp(table), any = false;
+    bool temp = qri_dbcc_is_temp(table), any = false;
     int64_t next = 0, max = 0, want = 0;
     QR_TRY(max_identity(d, table, &any, &max));
     bool used = qri_counter_peek(session, counter, temp, &next) && next != c->identity_seed;
@@ -356,7 +317,7 @@ static enum qr_status checkident(struct qri_dbcc *d)
     QR_TRY(arg_table(d, &table));
     if (table->identity_column == 0)
         return qr_sql_fail(d->err, 7997, qr_arena_str(&d->frame->arena, table->name).p);
-    enum qri_access access = is_temp(table) ? QRI_WRITE_TEMP : QRI_WRITE;
+    enum qri_access access = qri_dbcc_is_temp(table) ? QRI_WRITE_TEMP : QRI_WRITE;
     enum qr_status status = qri_tran_statement_begin(d->session, access, d->err);
     if (status == QR_OK)
         status = reseed(d, table);

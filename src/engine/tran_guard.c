@@ -7,6 +7,20 @@
 #include "tran_int.h"
 #include "base/banned.h"
 
+/* ---- going back ---- */
+
+/* SQLite 3.40 moves the last root page of a file with auto_vacuum into the place of one that is
+ * dropped, and lists the place it left as free without writing it. ROLLBACK TO then restores that
+ * place in the cache alone if it is read there meanwhile, and COMMIT leaves it out of the file:
+ * what is written before goes back in the file, too. */
+static enum qr_status settle_pages(struct qr_session *session, struct qr_err *err)
+{
+    if (!session->tran.holds && !session->tran.is_ddl)
+        return QR_OK;
+    int rc = sqlite3_db_cacheflush(session->link->db);
+    return rc == SQLITE_OK ? QR_OK : qri_sqlite_fail(session->link, rc, err);
+}
+
 /* ---- those of T-SQL ---- */
 
 void qri_savepoints_release(struct qri_tran *tran, size_t from)
@@ -29,6 +43,7 @@ enum qr_status qri_sqlite_rollback_to(struct qr_session *session, size_t index, 
     struct qri_tran *tran = &session->tran;
     char sql[48];
     snprintf(sql, sizeof sql, "ROLLBACK TO t%zu", index);
+    QR_TRY(settle_pages(session, err));
     QR_TRY(qri_exec(session->link, sql, err));
     tran->guard_depth = tran->savepoints[index].guard_depth;
     qri_oplog_cut(tran->oplog, tran->savepoints[index].mark);
@@ -74,7 +89,8 @@ enum qr_status qri_guard_end(struct qr_session *session, const struct qri_guard 
         qri_noted_cut(tran, guard->counter_count);
         if (sqlite3_get_autocommit(session->link->db))
             return status;
-        if (exec_numbered(session, "ROLLBACK TO s%zu", guard->depth, NULL) == QR_OK)
+        if (settle_pages(session, NULL) == QR_OK &&
+            exec_numbered(session, "ROLLBACK TO s%zu", guard->depth, NULL) == QR_OK)
             (void)!exec_numbered(session, "RELEASE s%zu", guard->depth, NULL);
         return status;
     }
