@@ -184,17 +184,24 @@ static void drop_check_or_fk(struct alter *a, struct qr_str name, bool *ret_foun
         }
 }
 
+static bool uses_column(const struct qr_cat_index *index, const struct qr_cat_column *c)
+{
+    for (size_t i = 0; i < index->column_count; i++)
+        if (index->columns[i].column_id == c->column_id)
+            return true;
+    return qri_text_names(index->filter_text, c->name);
+}
+
 /* 5074 names the first thing that stands on the column; NULL = nothing does. */
 static const char *column_user(struct alter *a, const struct qr_cat_column *c,
                                const char **ret_kind)
 {
     const struct qr_cat_object *t = a->now;
     for (size_t i = 0; i < t->index_count; i++)
-        for (size_t k = 0; k < t->indexes[i].column_count; k++)
-            if (t->indexes[i].columns[k].column_id == c->column_id) {
-                *ret_kind = t->indexes[i].constraint_object_id != 0 ? "object" : "index";
-                return z(a, t->indexes[i].name);
-            }
+        if (uses_column(&t->indexes[i], c)) {
+            *ret_kind = t->indexes[i].constraint_object_id != 0 ? "object" : "index";
+            return z(a, t->indexes[i].name);
+        }
     for (size_t i = 0; i < t->fk_count; i++)
         for (size_t k = 0; k < t->fks[i].column_count; k++)
             if (t->fks[i].parent_columns[k] == c->column_id) {
@@ -310,20 +317,21 @@ static enum qr_status refuse_change(struct alter *a, const struct qr_cat_column 
     return qr_sql_fail(a->s.err, 4922, "ALTER TABLE ALTER COLUMN", z(a, c->name));
 }
 
-/* What is computed or checked from a column keeps its type; a longer string is allowed. */
+/* What is computed from a column keeps its type and NULLs, what is checked its type; a longer
+ * string is allowed in a check. */
 static enum qr_status refuse_used_change(struct alter *a, const struct qr_cat_column *c,
-                                         const struct qr_type *to)
+                                         const struct qr_type *to, bool nullable)
 {
     const struct qr_cat_object *t = a->old;
-    if (qr_type_eq(&c->type, to))
+    if (qr_type_eq(&c->type, to) && nullable == c->nullable)
         return QR_OK;
+    for (size_t i = 0; i < t->column_count; i++)
+        if (t->columns[i].is_computed && qri_text_names(t->columns[i].computed_text, c->name))
+            return refuse_change(a, c, "column", t->columns[i].name);
     bool grows = stays_as_stored(&c->type, to) && c->type.id == to->id;
     for (size_t i = 0; i < t->check_count && !grows; i++)
         if (qri_text_names(t->checks[i].text, c->name))
             return refuse_change(a, c, "object", t->checks[i].name);
-    for (size_t i = 0; i < t->column_count; i++)
-        if (t->columns[i].is_computed && qri_text_names(t->columns[i].computed_text, c->name))
-            return refuse_change(a, c, "column", t->columns[i].name);
     if (c->default_object_id != 0 && !grows)
         return refuse_change(a, c, "object", c->default_name);
     for (size_t i = 0; i < t->fk_count && !grows; i++)
@@ -333,17 +341,24 @@ static enum qr_status refuse_used_change(struct alter *a, const struct qr_cat_co
     return QR_OK;
 }
 
+static bool is_varying(const struct qr_type *type)
+{
+    return type->id == QR_TYPE_VARCHAR || type->id == QR_TYPE_NVARCHAR ||
+           type->id == QR_TYPE_VARBINARY;
+}
+
+/* Only what varies in length may change in an index, to no less, and not in a primary key. */
 static enum qr_status refuse_key_change(struct alter *a, const struct qr_cat_column *c,
-                                        const struct qr_type *to)
+                                        const struct qr_type *to, bool nullable)
 {
     const struct qr_cat_object *t = a->old;
-    bool grows = stays_as_stored(&c->type, to) && c->type.id == to->id;
+    if (qr_type_eq(&c->type, to) && nullable == c->nullable)
+        return QR_OK;
+    bool grows = is_varying(to) && stays_as_stored(&c->type, to);
     for (size_t i = 0; i < t->index_count; i++)
-        for (size_t k = 0; k < t->indexes[i].column_count; k++)
-            if (t->indexes[i].columns[k].column_id == c->column_id && !grows)
-                return refuse_change(a, c,
-                                     t->indexes[i].constraint_object_id != 0 ? "object" : "index",
-                                     t->indexes[i].name);
+        if ((!grows || t->indexes[i].is_primary_key) && uses_column(&t->indexes[i], c))
+            return refuse_change(a, c, t->indexes[i].constraint_object_id != 0 ? "object" : "index",
+                                 t->indexes[i].name);
     return QR_OK;
 }
 
@@ -374,8 +389,8 @@ static enum qr_status alter_column(struct alter *a)
     }
     bool nullable = a->ast->column.nullable == QR_UNSAID ? type_nullable && !c->is_identity
                                                          : a->ast->column.nullable == QR_YES;
-    QR_TRY(refuse_key_change(a, c, &to));
-    QR_TRY(refuse_used_change(a, c, &to));
+    QR_TRY(refuse_key_change(a, c, &to, nullable));
+    QR_TRY(refuse_used_change(a, c, &to, nullable));
     a->rebuild = !stays_as_stored(&c->type, &to) || (nullable && !c->nullable);
     if (!nullable && c->nullable)
         QR_TRY(qri_validate_not_null(&a->s, a->old, c));

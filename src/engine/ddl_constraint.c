@@ -188,6 +188,17 @@ enum qr_status qri_build_index(struct qri_build *b, const struct qr_ast_index_de
     return add_index(b, &x);
 }
 
+/* `own`: the constraint stands in the column's definition. */
+static enum qr_status want_persisted(struct qri_build *b, const struct qr_cat_column *c, bool own,
+                                     const char *constraint)
+{
+    if (!c->is_computed || c->is_persisted)
+        return QR_OK;
+    if (own)
+        return qr_sql_fail(b->err, 8183);
+    return qr_sql_fail(b->err, 1764, qri_z(b->arena, c->name), table_z(b), constraint);
+}
+
 static enum qr_status build_check(struct qri_build *b, const struct qr_ast_constraint *def,
                                   const struct qr_ast_column_def *column)
 {
@@ -204,8 +215,13 @@ static enum qr_status build_check(struct qri_build *b, const struct qr_ast_const
     struct qr_str column_name = {NULL, 0};
     if (column != NULL) {
         column_name = column->name.text;
-        c.column_id = qri_build_find(b, column_name)->column_id;
+        const struct qr_cat_column *of = qri_build_find(b, column_name);
+        QR_TRY(want_persisted(b, of, true, NULL));
+        c.column_id = of->column_id;
     }
+    for (size_t i = 0; i < t->column_count; i++)
+        if (qri_text_names(c.text, t->columns[i].name))
+            QR_TRY(want_persisted(b, &t->columns[i], false, "CHECK CONSTRAINT"));
     c.name = name_or_made(b, def, "CK", column_name, c.object_id, &c.is_system_named);
     t->checks[t->check_count++] = c;
     return QR_OK;
@@ -282,6 +298,11 @@ static enum qr_status fk_columns(struct qri_build *b, const struct qr_ast_constr
         if (c == NULL)
             return qr_sql_fail(b->err, 1769, qri_z(b->arena, fk->name), qri_z(b->arena, name),
                                table_z(b));
+        QR_TRY(want_persisted(b, c, column != NULL, "FOREIGN KEY"));
+        if (c->is_computed && fk->on_delete > QR_FK_CASCADE)
+            return qr_sql_fail(b->err, 1765, qri_z(b->arena, fk->name), qri_z(b->arena, c->name));
+        if (c->is_computed && fk->on_update != QR_FK_NO_ACTION)
+            return qr_sql_fail(b->err, 1715, qri_z(b->arena, fk->name), qri_z(b->arena, c->name));
         fk->parent_columns[i] = c->column_id;
     }
     return QR_OK;
