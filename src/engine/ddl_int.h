@@ -115,6 +115,10 @@ QR_NODISCARD enum qr_status qri_build_def(struct qri_build *b, const struct qr_a
 /* Types computed columns that follow column index `first`. */
 QR_NODISCARD enum qr_status qri_build_computed(struct qri_build *b, size_t first);
 QR_NODISCARD enum qr_status qri_build_done(struct qri_build *b);
+/* ddl_cascade.c: the actions of the table's index-th foreign key: 1761, 1762, 1785, 1787. */
+QR_NODISCARD enum qr_status qri_build_cascade(struct qri_build *b, size_t index);
+/* The trigger is INSTEAD OF what the foreign key's action does to its table. */
+bool qri_cascade_meets(const struct qr_cat_fk *fk, const struct qr_cat_object *trigger);
 struct qr_cat_column *qri_build_find(const struct qri_build *b, struct qr_str name);
 /* A deep enough copy: arrays are new, strings are shared. */
 struct qr_cat_object *qri_copy_object(struct qr_arena *arena, const struct qr_cat_object *object);

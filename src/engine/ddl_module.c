@@ -322,6 +322,10 @@ enum qr_status qri_ddl_trigger(struct qri_ddl *ddl, const struct qr_ast_stmt *st
                                table.object->type == QR_CAT_VIEW ? "view" : "table",
                                qri_z(ddl->arena, table.object->name));
     }
+    for (size_t i = 0; i < table.object->fk_count; i++)
+        if (qri_cascade_meets(&table.object->fks[i], &m.object))
+            return qr_sql_fail(err, 2113, qri_z(ddl->arena, m.object.name),
+                               qri_z(ddl->arena, table.object->name));
     return module_end(&m);
 }
 
