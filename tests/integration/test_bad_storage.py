@@ -362,7 +362,7 @@ class HyperscaleStorage(unittest.TestCase):
                                "INSERT big VALUES (@i, CRYPT_GEN_RANDOM(3000)); SET @i += 1 END; COMMIT")
             connection.execute("SELECT COUNT(*), SUM(LEN(b)) FROM big")
             page = quired.role_pid("page")
-            os.kill(page, signal.SIGSTOP)
+            server.stand_still(page)
             try:
                 reply = connection.batch("SELECT SUM(LEN(b)) FROM big")
             finally:

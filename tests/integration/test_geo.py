@@ -5,6 +5,7 @@ import threading
 import time
 import unittest
 
+import server
 import tds
 import test_servers
 from test_arm_databases import Case
@@ -108,7 +109,7 @@ class Geo(Case):
             primary.execute("CREATE TABLE w (a int IDENTITY PRIMARY KEY, b varchar(8000))")
             wait_for(lambda: self.attempt(lambda: self.run_on(lambda: self.on(FAR, "shop"), "SELECT COUNT(*) FROM w")) == [(0,)])
             pid = self.server.role_pid(self.secondary_node())
-            os.kill(pid, signal.SIGSTOP)
+            server.stand_still(pid)
             try:
                 for count in range(1, 60):
                     primary.execute("INSERT w (b) SELECT TOP 500 REPLICATE('x', 8000) FROM sys.all_columns")

@@ -285,7 +285,7 @@ class Machines(unittest.TestCase):
                 self.assertEqual(replica.execute("SELECT b FROM t WHERE a = 1"), [("one",)])
                 mark, begun = len(quired.log), time.monotonic()
                 for role in (node, world.page):
-                    role.process.send_signal(signal.SIGSTOP)
+                    server.stand_still(role.process.pid)
                 self.assertEqual([e.number for e in replica.batch("SELECT b FROM t").errors], [40197])
             for name in ("hs-6", "page"):
                 wait_for(lambda name=name: any(f'ev=machine_lost node="{name}"' in line

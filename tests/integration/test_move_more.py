@@ -28,7 +28,7 @@ class Cancel(unittest.TestCase):
             writer = Writer(quired, 0)
             wait_for(lambda: len(writer.acknowledged) > 20)
             pages = quired.role_pid("page")
-            os.kill(pages, signal.SIGSTOP)
+            server.stand_still(pages)
             try:
                 master.execute(TO_HYPER[0])
                 wait_for(lambda: any('kind="migrate" step="copy"' in line for line in quired.log))

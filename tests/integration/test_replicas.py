@@ -208,7 +208,7 @@ class Replicas(unittest.TestCase):
                         primary.execute("SELECT COUNT(*) FROM sys.dm_database_replica_states s JOIN "
                                         "sys.dm_hs_database_replicas(DB_ID()) r ON r.replica_id = "
                                         "s.replica_id AND r.local_database_id = s.database_id"), [(3,)])
-                    os.kill(quired.role_pid("hs-5-r1"), signal.SIGSTOP)
+                    server.stand_still(quired.role_pid("hs-5-r1"))
                     primary.execute("INSERT t SELECT a.object_id FROM sys.all_objects a")
                     wait_for(lambda: any(row[5] and row[6] for row in primary.execute(STATES)), 30)
                     os.kill(quired.role_pid("hs-5-r1"), signal.SIGCONT)
@@ -243,7 +243,7 @@ class Replicas(unittest.TestCase):
                     wait_log(quired, f'ev=ready name="{name}"')
             stopped = ("hs-5", "hs-5-r1")  # the primary, and who would be the first to take over
             for name in stopped:
-                os.kill(quired.role_pid(name), signal.SIGSTOP)
+                server.stand_still(quired.role_pid(name))
             wait_for(lambda: sum(map(bool, map(LOST.search, list(quired.log)))) >= 1)
             with connect_patiently(quired, "h") as primary:
                 primary.execute("INSERT t VALUES (2)")

@@ -392,7 +392,7 @@ class Kills(unittest.TestCase):
                     load.wait_commits(20, time.monotonic())
                 pids = {role: self.running(quired, role) for role in roles}
                 for pid in pids.values():
-                    os.kill(pid, signal.SIGSTOP)
+                    server.stand_still(pid)
                 until = time.monotonic() + silence_s + PATIENCE
                 while any(map(runs, pids.values())):
                     self.assertLess(time.monotonic(), until, f"{roles} stand still")

@@ -36,6 +36,22 @@ def program(name="quired"):
 running = set()
 
 
+def stand_still(pid):
+    """SIGSTOP, and until all of the process stands: the signal is taken up by one thread, while others may
+    run on."""
+    os.kill(pid, signal.SIGSTOP)
+    while not all(map(stands, glob.glob(f"/proc/{pid}/task/*/stat"))):
+        pass
+
+
+def stands(stat):
+    try:
+        with open(stat, encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0] in "TZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True  # a thread that has ended
+
+
 @atexit.register
 def end_all():
     """A test that failed may have left its server."""
