@@ -90,6 +90,16 @@ QR_NODISCARD enum qr_status qri_emit_leaf(struct qri_emit *em, struct qr_buf *ou
 QR_NODISCARD enum qr_status qri_emit_order(struct qri_emit *em, struct qr_buf *out,
                                            const struct qri_order *order, size_t count);
 
+/* before + the query's column + after + " FROM rows". */
+QR_NODISCARD enum qr_status qri_emit_select_from(struct qri_emit *em, struct qr_buf *out,
+                                                 struct qri_query *query, const char *before,
+                                                 const char *after);
+
+/* --- emit_exists.c --- */
+QR_NODISCARD enum qr_status qri_emit_exists(struct qri_emit *em, struct qr_buf *out,
+                                            const struct qr_expr *expr,
+                                            const struct qri_leaf *leaf);
+
 /* --- emit_from.c --- */
 /* Rows of table variables, inserted and deleted that are joined or looked up again and again: a
  * materialised WITH term, for which SQLite makes an index as it needs one (not for virtual tables).

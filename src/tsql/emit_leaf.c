@@ -359,10 +359,8 @@ static enum qr_status emit_rows_of(struct qri_emit *em, struct qr_buf *out, stru
     return QR_OK;
 }
 
-/* "SELECT item FROM rows", where the item says %s for the column. */
-static enum qr_status emit_select_from(struct qri_emit *em, struct qr_buf *out,
-                                       struct qri_query *query, const char *before,
-                                       const char *after)
+enum qr_status qri_emit_select_from(struct qri_emit *em, struct qr_buf *out,
+                                    struct qri_query *query, const char *before, const char *after)
 {
     struct qr_buf rows;
     const char *column = "k1";
@@ -388,24 +386,8 @@ static enum qr_status emit_scalar(struct qri_emit *em, struct qr_buf *out,
     if (one && !deep)
         QR_TRY(qri_emit_query(em, out, leaf->query, QRI_FORM_PLAIN));
     else
-        QR_TRY(emit_select_from(em, out, leaf->query, one ? "SELECT " : "SELECT q1row(",
-                                one ? "" : ")"));
-    qr_buf_addz(out, ")");
-    qri_emit_leave(em, QRI_LEVEL_QUERY);
-    return QR_OK;
-}
-
-static enum qr_status emit_exists(struct qri_emit *em, struct qr_buf *out,
-                                  const struct qr_expr *expr, const struct qri_leaf *leaf)
-{
-    bool deep = em->level > QRI_LEVEL_QUERY_MAX;
-    (void)expr;
-    QR_TRY(qri_emit_enter(em, QRI_LEVEL_QUERY));
-    qr_buf_addz(out, "EXISTS (");
-    if (deep)
-        QR_TRY(emit_select_from(em, out, leaf->query, "SELECT ", ""));
-    else
-        QR_TRY(qri_emit_query(em, out, leaf->query, QRI_FORM_EXISTS));
+        QR_TRY(qri_emit_select_from(em, out, leaf->query, one ? "SELECT " : "SELECT q1row(",
+                                    one ? "" : ")"));
     qr_buf_addz(out, ")");
     qri_emit_leave(em, QRI_LEVEL_QUERY);
     return QR_OK;
@@ -421,7 +403,7 @@ static enum qr_status emit_in(struct qri_emit *em, struct qr_buf *out, const str
     QR_TRY(qri_emit_sorted(em, out, leaf->left));
     qr_buf_addz(out, leaf->negated ? " NOT IN (" : " IN (");
     if (deep || leaf->query->is_driver)
-        QR_TRY(emit_select_from(em, out, leaf->query, "SELECT ", ""));
+        QR_TRY(qri_emit_select_from(em, out, leaf->query, "SELECT ", ""));
     else
         QR_TRY(qri_emit_query(em, out, leaf->query, QRI_FORM_PLAIN));
     qr_buf_addz(out, "))");
@@ -494,7 +476,7 @@ static const leaf_fn leaf_fns[] = {
     [QRI_LEAF_AGG] = emit_agg,
     [QRI_LEAF_WINDOW] = emit_window,
     [QRI_LEAF_SCALAR] = emit_scalar,
-    [QRI_LEAF_EXISTS] = emit_exists,
+    [QRI_LEAF_EXISTS] = qri_emit_exists,
     [QRI_LEAF_IN] = emit_in,
     [QRI_LEAF_QUANTIFIED] = emit_quantified,
     [QRI_LEAF_GROUPING] = emit_grouping,
