@@ -113,6 +113,7 @@ static bool is_key(const struct qri_source *own, const struct qr_expr *term, siz
         const struct qri_column *c = column_of(term->args[*ret_side], own);
         struct split s = look_at(own, other);
         if (c != NULL && s.names_other && !s.names_own && !s.is_odd &&
+            qr_type_family(&c->type) != QR_FAMILY_BINARY && /* 0x01 = 0x0100, but not IN */
             qri_compare_alike(&c->type, &other->type))
             return !is_indexed(own->object, c->column_id);
     }
