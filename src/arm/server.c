@@ -161,6 +161,15 @@ static void take_headers(struct MHD_Connection *connection, struct qri_request *
     qri_arm_begin(r, method, host, length);
 }
 
+/* A client that is still sending would lose the answer with the connection: what is refused is read
+ * first, unless it is large. */
+static bool may_still_send(struct MHD_Connection *connection)
+{
+    enum { DIGITS_MAX = 5 };
+    const char *length = header_of(connection, "Content-Length");
+    return length != NULL && strlen(length) <= DIGITS_MAX;
+}
+
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_bytes, void **context)
@@ -174,12 +183,13 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
     if (!r->has_begun) {
         r->has_begun = true;
         take_headers(connection, r, method);
-        return r->status == 0 ? MHD_YES : finish(connection, r);
+        return r->status == 0 || may_still_send(connection) ? MHD_YES : finish(connection, r);
     }
     if (*upload_bytes > 0) {
         if (qr_env_mono_ns(arm->options.env) - r->began_ns > REQUEST_S_MAX * INT64_C(1000000000))
             return MHD_NO;
-        qri_arm_body(r, upload, *upload_bytes);
+        if (r->status == 0)
+            qri_arm_body(r, upload, *upload_bytes);
         *upload_bytes = 0;
         return MHD_YES;
     }

@@ -124,8 +124,10 @@ class Hostile(Case):
         self.refused(api.send("GET", "/healthz", headers={"Host": "a b"}), 400, "BadRequest")
 
     def test_bodies_are_bounded(self):
-        status, _, answer = self.api.send("POST", "/adfs/oauth2/token", b"a" * 20000)
-        self.assertEqual((status, answer["error"]["code"]), (413, "RequestEntityTooLarge"))
+        for size in (20000, 99999):
+            status, headers, answer = self.api.send("POST", "/adfs/oauth2/token", b"a" * size)
+            self.assertEqual((status, answer["error"]["code"]), (413, "RequestEntityTooLarge"))
+            self.assertNotEqual(headers.get("connection", "").lower(), "close")  # it has been read
 
     def test_what_is_no_http_harms_nobody(self):
         context = ssl.create_default_context(cafile=self.api.certificate)
