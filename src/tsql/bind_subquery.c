@@ -66,6 +66,39 @@ static enum qr_status unify(struct qri_compile *c, enum qr_cmp cmp, struct qri_l
     return qri_query_coerce(c, leaf->query, 0, inner->type);
 }
 
+static bool is_sure_column(const struct qr_expr *expr)
+{
+    const struct qri_leaf *leaf = qri_leaf_of(expr);
+    return leaf != NULL && leaf->kind == QRI_LEAF_COLUMN && !expr->nullable;
+}
+
+/* Is the query asked for each row around it, and its value a column of the rows that it looks at?
+ * Without NULLs on either side IN is EXISTS then, which reads and locks the rows that are equal. */
+static bool is_seek(const struct qri_leaf *leaf)
+{
+    const struct qri_query *q = leaf->query;
+    return q->is_correlated && q->kind == QRI_QUERY_SELECT && q->from_count > 0 && !q->is_grouped &&
+           !q->has_window && q->set_count == 0 && !q->distinct && q->top.amount == NULL &&
+           q->offset == NULL && q->fetch == NULL && q->for_inner == NULL &&
+           is_sure_column(leaf->left) && is_sure_column(q->items[0]);
+}
+
+static enum qr_status bind_seek(struct qri_compile *c, struct qri_leaf *leaf,
+                                const struct qr_expr **ret_expr)
+{
+    struct qri_query *q = leaf->query;
+    const struct qr_expr *terms[2] = {q->where, NULL};
+    struct qr_expr_foreign shape = {.type = qr_type_of(QR_TYPE_BIT), .is_predicate = true};
+    QR_TRY(qr_expr_cmp(&c->b, QR_CMP_EQ, q->items[0], leaf->left, &terms[1]));
+    if (q->where == NULL)
+        q->where = terms[1];
+    else
+        QR_TRY(qr_expr_logic(&c->b, QR_EXPR_AND, terms, 2, &q->where));
+    leaf->kind = QRI_LEAF_EXISTS;
+    QR_TRY(qri_leaf(c, leaf, &shape, ret_expr));
+    return leaf->negated ? qr_expr_not(&c->b, *ret_expr, ret_expr) : QR_OK;
+}
+
 enum qr_status qri_in_subquery(struct qri_compile *c, const struct qr_ast_in *ast,
                                const struct qr_expr **ret_expr)
 {
@@ -78,6 +111,8 @@ enum qr_status qri_in_subquery(struct qri_compile *c, const struct qr_ast_in *as
     leaf->left = left;
     leaf->negated = ast->negated;
     QR_TRY(unify(c, QR_CMP_EQ, leaf));
+    if (is_seek(leaf))
+        return bind_seek(c, leaf, ret_expr);
     struct qr_expr_foreign shape = {
         .type = qr_type_of(QR_TYPE_BIT), .is_predicate = true, .nullable = true};
     return qri_leaf(c, leaf, &shape, ret_expr);

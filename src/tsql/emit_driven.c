@@ -105,11 +105,12 @@ static bool reads_no_tables(const struct qri_query *q)
     return true;
 }
 
-/* Are the keys that its rows name worth asking for, one by one? Those of a table that is locked
- * whole are not, but for the rows that a statement changes. */
-static bool drives(const struct qri_source *driver, const struct qri_source *s)
+/* Are the keys that its rows name worth asking for, one by one? Those of a table of a join that is
+ * locked whole are not, but for the rows that a statement changes: SQLite may read them in any
+ * order. A subquery is asked for each row around it anyway. */
+static bool drives(const struct qri_source *driver, const struct qri_source *s, bool beside)
 {
-    return s->is_target || driver->is_narrow || has_no_tables(driver);
+    return s->is_target || !beside || driver->is_narrow || has_no_tables(driver);
 }
 
 /* The first of a join whose other side, read before it, is its driver. Whether a table is narrow
@@ -187,7 +188,7 @@ static const struct qr_expr *driver_of(const struct qri_point *p, const struct q
         bool beside = is_of_block(q, other.source);
         bool left = beside && after_left && stands_left(q, p->source, other.source);
         bool right = beside && !left && goes_after_right(q, p->source, other.source);
-        if (!drives(other.source, p->source) || (beside && !left && !right) ||
+        if (!drives(other.source, p->source, beside) || (beside && !left && !right) ||
             comes_after(q, p->source, other.source))
             continue;
         ret_beside->left |= left;
@@ -237,7 +238,8 @@ static void lock_among(const struct qri_point *p, const struct qri_query *q,
 }
 
 enum qr_status qri_lock_driven(struct qri_compile *c, const struct qri_query *q,
-                               struct qri_source *s, struct qri_row_lock *item, bool *ret_found)
+                               struct qri_source *s, enum qr_plan_lock_mode mode,
+                               struct qri_row_lock *item, bool *ret_found)
 {
     const struct qr_cat_object *table = s->object;
     struct qr_plan_lock *lock = QRI_NEW(c, struct qr_plan_lock);
@@ -251,7 +253,7 @@ enum qr_status qri_lock_driven(struct qri_compile *c, const struct qri_query *q,
     for (size_t i = 0; i < q->from_count; i++)
         (void)qri_point_add_joins(&p, q->from[i]);
     *lock = (struct qr_plan_lock){.table = table,
-                                  .mode = s->is_target ? QR_PLAN_LOCK_U : QR_PLAN_LOCK_S,
+                                  .mode = mode,
                                   .no_wait = (s->hints & QRI_HINT_NOWAIT) != 0,
                                   .key_types = types};
     for (size_t i = 0; i < table->index_count; i++) {

@@ -123,14 +123,14 @@ QR_NODISCARD enum qr_status qri_lock_named(struct qri_compile *c, const struct q
 
 /* --- emit_driven.c --- */
 struct qri_row_lock;
-/* The index of the source whose leading columns are equal to columns of a driver, of a block around
- * or further left: a narrow table, or rows that are in no permanent table, these also right of it;
- * of a target anything. Then item's lock->index and keys are set, and SQLite will read the source
- * after it. Or the index whose first column is one of a query's values (IN): its lock->index and
- * `in` are set. Else *ret_found is false. */
+/* The index of the source whose leading columns are equal to columns of a driver: of a block around
+ * anything; further left a narrow table, or rows that are in no permanent table, these also right
+ * of it; of a target anything. Then item's lock->index and keys are set, and SQLite will read the
+ * source after it. Or the index whose first column is one of a query's values (IN): its lock->index
+ * and `in` are set. Else *ret_found is false. */
 QR_NODISCARD enum qr_status qri_lock_driven(struct qri_compile *c, const struct qri_query *q,
-                                            struct qri_source *s, struct qri_row_lock *item,
-                                            bool *ret_found);
+                                            struct qri_source *s, enum qr_plan_lock_mode mode,
+                                            struct qri_row_lock *item, bool *ret_found);
 QR_NODISCARD enum qr_status qri_push_prelock(struct qri_compile *c,
                                              const struct qr_plan_prelock *prelock);
 

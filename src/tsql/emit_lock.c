@@ -107,9 +107,10 @@ static enum qr_status prelock_driven(struct qri_compile *c, const struct qri_que
 {
     struct qri_row_lock item;
     struct qr_plan_prelock whole = *how;
+    whole.mode = s->is_target ? QR_PLAN_LOCK_U : mode_of(s);
     if (c->env->in_function)
         return QR_OK;
-    QR_TRY(qri_lock_driven(c, q, s, &item, &s->is_narrow));
+    QR_TRY(qri_lock_driven(c, q, s, whole.mode, &item, &s->is_narrow));
     if (!s->is_narrow)
         return QR_OK;
     if (item.in != NULL)
@@ -117,15 +118,8 @@ static enum qr_status prelock_driven(struct qri_compile *c, const struct qri_que
     else
         q->locks->driven[q->locks->driven_count++] = item;
     c->locks_rows = true;
-    whole.mode = s->is_target ? QR_PLAN_LOCK_U : QR_PLAN_LOCK_S;
     whole.is_instead = true;
     return qri_push_prelock(c, &whole);
-}
-
-/* A target at SERIALIZABLE: what it changes it locks as it does so, so keys in U are enough. */
-static bool takes_keys(const struct qri_source *s, const struct need *need)
-{
-    return s->is_target && need->point != QR_PLAN_LOCK_NONE && need->row == QR_PLAN_LOCK_NONE;
 }
 
 static enum qr_status prelock(struct qri_compile *c, const struct qri_query *q,
@@ -141,13 +135,13 @@ static enum qr_status prelock(struct qri_compile *c, const struct qri_query *q,
     if (named == QRI_NAMES_KEY && !s->is_target &&
         !names_row(s->object, c->prelocks[c->prelock_count - 1].index))
         need->row = need->point; /* which row has the key shows only when it is read */
-    if (named == QRI_NAMES_RANGE && !s->is_target && need->point != QR_PLAN_LOCK_S)
-        need->row = need->point; /* others lock rows so without a range */
     lock.mode = need->table;
     s->is_narrow = named != QRI_NAMES_NOTHING;
-    if (named == QRI_NAMES_NOTHING && (need->point == QR_PLAN_LOCK_S || takes_keys(s, need)))
+    if (named == QRI_NAMES_NOTHING && need->point != QR_PLAN_LOCK_NONE)
         QR_TRY(prelock_driven(c, q, s, &lock));
-    if (named != QRI_NAMES_NOTHING || s->is_narrow)
+    if (s->is_narrow && named != QRI_NAMES_KEY && !s->is_target && need->point != QR_PLAN_LOCK_S)
+        need->row = need->point; /* others lock rows so without a range */
+    if (s->is_narrow)
         lock.mode = need->point == QR_PLAN_LOCK_S ? QR_PLAN_LOCK_IS : QR_PLAN_LOCK_IX;
     if (lock.mode == QR_PLAN_LOCK_IX && !s->is_target && mode_of(s) == QR_PLAN_LOCK_X)
         QR_TRY(prelock_as_writer(c, s, &lock));

@@ -319,6 +319,11 @@ LOOKS = [  # by keys that only rows of `o`, or of a table variable, name; by sid
     DISTINCT + "SELECT COUNT(*), SUM(l.v) FROM (SELECT DISTINCT k FROM @d) d LEFT JOIN l ON l.oid = d.k",
     DISTINCT + "UPDATE l SET v = l.v FROM l JOIN @d d ON d.k = l.v; SELECT @@ROWCOUNT",
     DISTINCT + "DELETE l FROM @d d JOIN l ON l.oid = d.k WHERE l.n > 9; SELECT COUNT(*) FROM @d d JOIN l ON l.oid = d.k WHERE l.n > 3",
+    # inside of subqueries, by rows around them that are locked with their table
+    "SELECT COUNT(*) FROM o WHERE c + 0 = {0} AND EXISTS (SELECT 1 FROM l WHERE l.oid = o.id AND l.v > {1})",
+    "SELECT COUNT(*) FROM o WHERE c + 0 = {0} AND NOT EXISTS (SELECT 1 FROM l WITH (UPDLOCK) WHERE l.v = o.id AND l.n < {1})",
+    "SELECT COUNT(*) FROM o WHERE c + 0 = {0} AND id NOT IN (SELECT oid FROM l WHERE l.n > o.c - {1})",
+    "SELECT id, (SELECT SUM(v) FROM l WHERE l.oid = o.id) FROM o WHERE c + 0 = {0} ORDER BY id",
     # by the values of IN (SELECT ...), and of targets by rows of any kind
     "SELECT COUNT(*), SUM(v) FROM l WHERE oid IN (SELECT id FROM o WHERE c = {0})",
     "SELECT COUNT(*), SUM(v) FROM l WHERE v IN (SELECT MAX(id) FROM o WHERE c <> {0} GROUP BY c) AND n < 4",
