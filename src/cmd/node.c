@@ -252,7 +252,7 @@ static void session_end_all(void *ctx)
     pthread_mutex_lock(&node->mu);
     for (struct hosted_link *at = node->opened.after; at != &node->opened; at = at->after)
         if (qri_hosted_of(at)->state == HOSTED_OPEN)
-            qr_database_end_sessions(qri_hosted_of(at)->db, false);
+            qr_database_end_sessions(qri_hosted_of(at)->db, QR_END_MOVED, false);
     pthread_mutex_unlock(&node->mu);
 }
 

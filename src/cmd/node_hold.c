@@ -6,20 +6,25 @@
 
 static const int64_t VACATE_NS = INT64_C(20) * 1000000000, LOOK_NS = 5000000, BREAK_NS = 300000000;
 
-/* A client that closes and drops at once is ahead of the end of its own session. */
+/* Who is in it without a session, such as a copy that is being made, may be about to leave. */
 static const int64_t LEAVE_NS = 1000000000;
 
-/* The database once no backup and, for a moment, no session keeps it open. Called with node.mu
- * held. */
+/* The database once no backup keeps it open and its sessions have ended, or would not. Called with
+ * node.mu held. */
 static struct hosted *find_left(struct qri_node *node, uint32_t id)
 {
-    const int64_t until_ns = qr_env_mono_ns(node->options.env) + LEAVE_NS;
+    const int64_t begin_ns = qr_env_mono_ns(node->options.env);
+    int64_t until_ns = begin_ns + LEAVE_NS;
     for (;;) {
+        const int64_t now_ns = qr_env_mono_ns(node->options.env);
         struct hosted *hosted = qri_node_find_settled(node, id);
-        bool may_leave = qr_env_mono_ns(node->options.env) < until_ns;
+        if (hosted != NULL && hosted->sessions > 0 && now_ns < begin_ns + VACATE_NS) {
+            qr_database_end_sessions(hosted->db, QR_END_KILLED, now_ns >= begin_ns + BREAK_NS);
+            until_ns = now_ns + LEAVE_NS;
+        }
         if (hosted != NULL && hosted->backing_up)
             pthread_cond_wait(&node->changed, &node->mu);
-        else if (hosted != NULL && hosted->refs > 0 && may_leave)
+        else if (hosted != NULL && hosted->refs > 0 && now_ns < until_ns)
             (void)qr_cond_wait(&node->changed, &node->mu, LOOK_NS);
         else
             return hosted;
@@ -30,20 +35,25 @@ enum qr_status qri_node_hold(struct qri_node *node, const struct qr_database_row
                              struct qr_err *err)
 {
     struct held *held = calloc(1, sizeof *held);
-    enum qr_status status = held == NULL ? qr_fail(err, QR_NOMEM, "drop a database") : QR_OK;
+    if (held == NULL)
+        return qr_fail(err, QR_NOMEM, "drop a database");
+    enum qr_status status = QR_OK;
     qri_follows_let_go(node, row->id);
     pthread_mutex_lock(&node->mu);
-    struct hosted *hosted = find_left(node, row->id);
-    if (status == QR_OK && hosted != NULL && hosted->refs > 0)
-        status = qr_sql_fail(err, 3702, row->name);
-    if (status == QR_OK && qri_node_find_held(node, row->id) == NULL) {
+    bool is_new = qri_node_find_held(node, row->id) == NULL;
+    if (is_new) {
         *held = (struct held){node->held, row->id, false}; /* from here on nobody enters it */
         node->held = QR_TAKE(held);
     }
-    if (status == QR_OK && hosted != NULL && node->copy == NULL) /* that one is its process' */
+    struct hosted *hosted = find_left(node, row->id);
+    if (hosted != NULL && hosted->refs > 0)
+        status = qr_sql_fail(err, 3702, row->name);
+    else if (hosted != NULL && node->copy == NULL) /* that one is its process' */
         qri_node_close_hosted(node, hosted);
     pthread_mutex_unlock(&node->mu);
     free(held);
+    if (status != QR_OK && is_new)
+        (void)!qri_node_release(node, row, NULL);
     return status;
 }
 
@@ -61,7 +71,7 @@ enum qr_status qri_node_seclude(struct qri_node *node, const struct qr_database_
     const struct hosted *hosted = qri_node_find_settled(node, row->id);
     while (status == QR_OK && hosted != NULL && hosted->refs > refs) {
         int64_t now = qr_env_mono_ns(node->options.env);
-        qr_database_end_sessions(hosted->db, now >= break_all_ns);
+        qr_database_end_sessions(hosted->db, QR_END_MOVED, now >= break_all_ns);
         if (now >= until_ns)
             status = qr_fail(err, QR_TIMEOUT, "sessions of '%s' do not end", row->name);
         (void)qr_cond_wait(&node->changed, &node->mu, LOOK_NS);

@@ -100,7 +100,7 @@ enum qr_status qri_drop_server_begin(struct qr_control *control, struct qri_op *
     return QR_OK;
 }
 
-/* Unlike DROP DATABASE it ends who is there, as in Azure. */
+/* It ends who is there, as in Azure. */
 static enum qr_status hold(struct qr_control *control, const struct qr_database_row *row,
                            struct qr_err *err)
 {

@@ -257,14 +257,14 @@ void qr_session_on_break(struct qr_session *session, void (*break_it)(void *ctx,
     pthread_mutex_unlock(&instance->mu);
 }
 
-void qr_database_end_sessions(struct qr_database *db, bool all)
+void qr_database_end_sessions(struct qr_database *db, enum qr_session_end why, bool all)
 {
     struct qr_instance *instance = db->instance;
     pthread_mutex_lock(&instance->mu);
     for (struct qr_session *s = instance->sessions; s != NULL; s = s->next) {
         if (s->db != db)
             continue;
-        end_session(s, MOVED);
+        end_session(s, why == QR_END_KILLED ? KILLED : MOVED);
         qri_session_break(s, all);
     }
     pthread_mutex_unlock(&instance->mu);

@@ -217,9 +217,14 @@ class Life(unittest.TestCase):
                     self.assertEqual([e.number for e in connection.batch("ALTER DATABASE "
                                                                          + text).errors],
                                      [number], text)
-                self.assertEqual([e.number for e in master.batch("DROP DATABASE shop").errors],
-                                 [3702])
-            master.execute("DROP DATABASE shop")  # waits for the end of a session that its client has left
+            idle, runs = quired.connect("shop"), quired.connect("shop")
+            idle.execute("BEGIN TRAN; INSERT t VALUES (1)")
+            runs.send_batch("WAITFOR DELAY '00:10:00'")
+            master.execute("DROP DATABASE shop")  # ends them as KILL does
+            self.assertEqual([m.number for m in runs.recv_reply().errors], [596])
+            self.assertEqual([m.number for m in idle.batch("SELECT 1").errors], [596])
+            idle.close()
+            runs.close()
             self.assertEqual(master.execute("SELECT name FROM sys.databases"), [("master",)])
             folders = os.listdir(os.path.join(quired.data_dir, "databases"))
             self.assertEqual(len(folders), 1)

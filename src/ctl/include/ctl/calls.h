@@ -105,10 +105,11 @@ enum qr_control_method {
     /* of compute nodes; the database is a row */
     QR_NODE_MAKE = 0x351, /* files of a new database; opens it */
     QR_NODE_FILL,         /* the sample's tables and rows */
-    QR_NODE_HOLD,         /* closes it and lets nobody in; error 3702 if it is in use */
-    QR_NODE_RELEASE,      /* the end of a hold */
-    QR_NODE_REMOVE,       /* its files */
-    QR_NODE_RESIZE,       /* name, objective or max_bytes have changed */
+    QR_NODE_HOLD,    /* its sessions end as by KILL; closes it and lets nobody in; error 3702 if
+                        something else uses it, or they do not end */
+    QR_NODE_RELEASE, /* the end of a hold */
+    QR_NODE_REMOVE,  /* its files */
+    QR_NODE_RESIZE,  /* name, objective or max_bytes have changed */
     QR_NODE_COPY,    /* files as another database has or had them: its row, u64 wall_ns (0: now),
                        u8 geo */
     QR_NODE_FORGET,  /* its backups */

@@ -440,7 +440,8 @@ void qr_session_on_break(struct qr_session *session, void (*break_it)(void *ctx,
                          void *ctx);
 /* All sessions of the database end: what runs is stopped, and nothing begins; with `all`
  * connections are broken, too. Returns at once; any thread. */
-void qr_database_end_sessions(struct qr_database *db, bool all);
+enum qr_session_end { QR_END_MOVED, QR_END_KILLED };
+void qr_database_end_sessions(struct qr_database *db, enum qr_session_end why, bool all);
 
 /* An argument of a call. `value` has the memory form of `type` (codec/value.h); table-valued: rows.
  */
