@@ -219,7 +219,8 @@ static const char *column_user(struct alter *a, const struct qr_cat_column *c,
             *ret_kind = "column";
             return z(a, t->columns[i].name);
         }
-    return NULL;
+    const struct qr_cat_object *module = qri_bound_to(&a->s, a->old, c->name);
+    return module == NULL ? NULL : z(a, module->name);
 }
 
 static enum qr_status drop_column(struct alter *a, const struct qr_ast_table_drop *d)
@@ -338,7 +339,8 @@ static enum qr_status refuse_used_change(struct alter *a, const struct qr_cat_co
         for (size_t k = 0; k < t->fks[i].column_count; k++)
             if (t->fks[i].parent_columns[k] == c->column_id)
                 return refuse_change(a, c, "object", t->fks[i].name);
-    return QR_OK;
+    const struct qr_cat_object *module = qri_bound_to(&a->s, t, c->name);
+    return module == NULL ? QR_OK : refuse_change(a, c, "object", module->name);
 }
 
 static bool is_varying(const struct qr_type *type)

@@ -470,14 +470,6 @@ static bool had_check(const struct qr_cat_object *old, const struct qr_cat_check
     return false;
 }
 
-static bool had_fk(const struct qr_cat_object *old, const struct qr_cat_fk *fk)
-{
-    for (size_t i = 0; old != NULL && i < old->fk_count; i++)
-        if (old->fks[i].object_id == fk->object_id)
-            return true;
-    return false;
-}
-
 /* Everything is there: storage is chosen, and texts are bound once so that mistakes show now. What
  * the table had before is not asked for again. */
 enum qr_status qri_build_done(struct qri_build *b)
@@ -498,9 +490,6 @@ enum qr_status qri_build_done(struct qri_build *b)
     for (size_t i = 0; i < t->check_count; i++)
         QR_TRY(qr_tsql_bind_row_expr(b->arena, had_check(old, &t->checks[i]) ? &unasked : b->env, t,
                                      t->checks[i].text, true, NULL, &expr, b->err));
-    for (size_t i = 0; i < t->fk_count; i++)
-        if (!had_fk(old, &t->fks[i]))
-            QR_TRY(qri_constraint_failed(qri_build_cascade(b, i), b->err));
     for (size_t i = 0; i < t->index_count; i++)
         if (t->indexes[i].filter_text.n > 0)
             QR_TRY(qr_tsql_bind_row_expr(b->arena, b->env, t, t->indexes[i].filter_text, true, NULL,

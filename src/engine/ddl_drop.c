@@ -69,17 +69,26 @@ static bool module_names(struct qr_str text, struct qr_str column)
     return false;
 }
 
-/* 3729: a schema-bound module names it. */
-static enum qr_status refuse_bound(struct qri_ddl_stmt *s, const struct qr_cat_object *o)
+const struct qr_cat_object *qri_bound_to(const struct qri_ddl_stmt *s,
+                                         const struct qr_cat_object *o, struct qr_str column)
 {
     const struct qr_catalog *cat = &(*s->catalog)->cat;
     for (size_t i = 0; i < cat->object_count; i++) {
         const struct qr_cat_object *m = cat->objects[i];
-        if (m->is_schema_bound && m != o && module_names(m->text, o->name))
-            return qr_sql_fail(s->err, 3729, "DROP", qri_z(s->arena, o->name),
-                               qri_z(s->arena, m->name));
+        if (m->is_schema_bound && m != o && module_names(m->text, o->name) &&
+            (column.n == 0 || module_names(m->text, column)))
+            return m;
     }
-    return QR_OK;
+    return NULL;
+}
+
+/* 3729: a schema-bound module names it. */
+static enum qr_status refuse_bound(struct qri_ddl_stmt *s, const struct qr_cat_object *o)
+{
+    const struct qr_cat_object *m = qri_bound_to(s, o, (struct qr_str){NULL, 0});
+    return m == NULL ? QR_OK
+                     : qr_sql_fail(s->err, 3729, "DROP", qri_z(s->arena, o->name),
+                                   qri_z(s->arena, m->name));
 }
 
 static enum qr_status drop_counters(struct qri_ddl_stmt *s, uint32_t object_id)

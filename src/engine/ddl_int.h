@@ -162,6 +162,10 @@ QRI_DDL_FN(qri_ddl_principal);
 QRI_DDL_FN(qri_ddl_permission);
 QRI_DDL_FN(qri_ddl_authorization);
 
+/* A schema-bound module that names the object, and its column unless that is empty; NULL: none does. */
+const struct qr_cat_object *qri_bound_to(const struct qri_ddl_stmt *s,
+                                         const struct qr_cat_object *o, struct qr_str column);
+
 QR_NODISCARD enum qr_status qri_ddl_drop_index(struct qri_ddl *ddl,
                                                const struct qr_ast_drop_item *item, bool if_exists,
                                                struct qr_err *err);

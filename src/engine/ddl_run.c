@@ -66,9 +66,10 @@ bool qri_ddl_is_temp_only(const struct qr_ast_stmt *stmt)
  */
 static int summary_of(enum qr_ast_stmt_kind kind, int number)
 {
-    static const int made[] = {1505, 1752, 1753, 1754, 1755, 1757, 1759, 1763, 1764, 1767, 1768,
-                               1769, 1770, 1773, 1774, 1776, 1778, 1779, 1781, 1785, 1902, 1904,
-                               1911, 1919, 8111, 8139, 8141, 8147, 8148, 8149, 8150, 8151};
+    static const int made[] = {1505, 1752, 1753, 1754, 1755, 1757, 1759, 1761, 1762,
+                               1763, 1764, 1767, 1768, 1769, 1770, 1773, 1774, 1776,
+                               1778, 1779, 1781, 1785, 1902, 1904, 1911, 1919, 8111,
+                               8139, 8141, 8147, 8148, 8149, 8150, 8151};
     if (kind != QR_AS_CREATE_TABLE && kind != QR_AS_ALTER_TABLE)
         return 0;
     if (number == 3728 || number == 3725)

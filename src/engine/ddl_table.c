@@ -215,7 +215,7 @@ static enum qr_status find_clustered(struct qri_build *b, const struct qr_ast_ta
 
 enum qr_status qri_build_def(struct qri_build *b, const struct qr_ast_table_def *def)
 {
-    size_t first = b->table->column_count;
+    size_t first = b->table->column_count, first_fk = b->table->fk_count;
     QR_TRY(find_clustered(b, def));
     if (def->period_start.text.n > 0)
         return qr_sql_fail(b->err, 40510, "PERIOD FOR SYSTEM_TIME");
@@ -234,6 +234,8 @@ enum qr_status qri_build_def(struct qri_build *b, const struct qr_ast_table_def 
             QR_TRY(qri_build_index(b, def->columns[i].index));
     for (size_t i = 0; i < def->index_count; i++)
         QR_TRY(qri_build_index(b, &def->indexes[i]));
+    for (size_t i = first_fk; i < b->table->fk_count; i++)
+        QR_TRY(qri_constraint_failed(qri_build_cascade(b, i), b->err));
     return qri_build_done(b);
 }
 

@@ -75,4 +75,20 @@ alter table c1 add check (d > 0)
 GO
 alter table c1 add e int, f as e + 1 references r(a)
 GO
+-- what a schema-bound view names stays as it is
+create table three(a int, b int, c int, d int)
+GO
+create view bound with schemabinding as select a, b from dbo.three where c > 3
+GO
+alter table three drop column c
+GO
+alter table three alter column c bigint
+GO
+alter table three alter column c int not null
+GO
+alter table three alter column d bigint
+alter table three drop column d
+drop view bound
+alter table three drop column c
+GO
 dbcc checkdb with no_infomsgs

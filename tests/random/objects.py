@@ -86,7 +86,8 @@ class Objects:
             return None
         columns = self.rng.sample(found, min(len(found), self.rng.choice([1, 1, 2])))
         word = self.rng.choice(["", "", " CLUSTERED", " NONCLUSTERED"])
-        if word == " CLUSTERED" and table.has_clustered and self.rng.random() < 0.8:
+        is_new = table.name not in self.schema.tables  # a PRIMARY KEY that does not say gives way in CREATE TABLE
+        if word == " CLUSTERED" and table.has_clustered and (is_new or self.rng.random() < 0.8):
             word = ""
         clustered = word == " CLUSTERED" or word == "" and kind == "pk" and not table.has_clustered
         refused = word == " CLUSTERED" and table.has_clustered or kind == "pk" and any(c.null for c in columns)
@@ -106,7 +107,7 @@ class Objects:
 
     def new_foreign(self, table):
         keys = [(p, k) for p in self.schema.tables.values() for k in p.keys
-                if k.kind != "index" and not k.filter]
+                if k.kind != "index" and not k.filter and not any(p.column(name).source for name in k.columns)]
         pairs = []
         for parent, key in keys:
             columns = []
@@ -229,9 +230,10 @@ class Objects:
         column = self.rng.choice(table.stored)
         null = not column.null
         ms = f"ALTER TABLE {table.name} ALTER COLUMN {column.name} {column.type.ms} {'NULL' if null else 'NOT NULL'}"
-        if any(column.name in k.columns for k in table.keys if k.kind == "pk"):
+        if any(column.name in k.columns for k in table.keys if k.kind == "pk") or \
+                self.schema.is_seen(table.name, column.name):
             return Change(ms)
-        if table.is_used(column) or self.schema.is_seen(table.name, column.name):
+        if table.is_used(column):
             return None
 
         def made(s):
