@@ -22,23 +22,6 @@ static bool is_stored(const struct qr_cat_column *c)
     return !c->is_computed || c->is_persisted;
 }
 
-/* Rows or indexes follow the new definition; then the catalog does. */
-static enum qr_status finish(struct alter *a)
-{
-    qri_choose_storage(a->now);
-    if (a->now->storage != a->old->storage || a->now->rowid_column != a->old->rowid_column)
-        a->rebuild = true;
-    if (a->rebuild) {
-        for (size_t i = 0; i < a->old->index_count; i++)
-            QR_TRY(qri_sqlite_drop_index(&a->s, a->old, &a->old->indexes[i]));
-        QR_TRY(qri_sqlite_rebuild(&a->s, a->old, a->now));
-    }
-    QR_TRY(qri_put_table(&a->s, a->now, a->old));
-    return QR_OK;
-}
-
-/* ---- ADD ---- */
-
 static bool with_values(const struct qr_ast_table_def *def, struct qr_str column)
 {
     for (size_t i = 0; i < def->column_count; i++) {
@@ -50,6 +33,37 @@ static bool with_values(const struct qr_ast_table_def *def, struct qr_str column
     }
     return false;
 }
+
+/* The definition by which the rows that are there are made anew: a new column that may be NULL gets
+ * its default only WITH VALUES. NULL = no memory. */
+static const struct qr_cat_object *rows_of(struct alter *a)
+{
+    struct qr_cat_object *rows = qri_copy_object(a->s.arena, a->now);
+    for (size_t i = a->old->column_count; rows != NULL && i < rows->column_count; i++)
+        if (rows->columns[i].nullable && !with_values(&a->ast->def, rows->columns[i].name))
+            rows->columns[i].default_text = (struct qr_str){NULL, 0};
+    return rows;
+}
+
+/* Rows or indexes follow the new definition; then the catalog does. */
+static enum qr_status finish(struct alter *a)
+{
+    qri_choose_storage(a->now);
+    if (a->now->storage != a->old->storage || a->now->rowid_column != a->old->rowid_column)
+        a->rebuild = true;
+    if (a->rebuild) {
+        const struct qr_cat_object *to = rows_of(a);
+        if (to == NULL)
+            return qr_fail(a->s.err, QR_NOMEM, "table definition");
+        for (size_t i = 0; i < a->old->index_count; i++)
+            QR_TRY(qri_sqlite_drop_index(&a->s, a->old, &a->old->indexes[i]));
+        QR_TRY(qri_sqlite_rebuild(&a->s, a->old, to));
+    }
+    QR_TRY(qri_put_table(&a->s, a->now, a->old));
+    return QR_OK;
+}
+
+/* ---- ADD ---- */
 
 /* A nullable column without WITH VALUES is NULL in the rows that are there; everything else that is
  * stored must be written into them. */

@@ -92,3 +92,10 @@ drop view bound
 alter table three drop column c
 GO
 dbcc checkdb with no_infomsgs
+GO
+-- of columns that come together, each says for itself what the rows that are there get
+create table v(a int)
+insert v values (1)
+alter table v add b int null default 2, c int null default 3 with values, d int not null default 4
+alter table v add e int null default 5, f as a + 1 persisted
+select * from v

@@ -142,7 +142,7 @@ class Run:
             raise Difference("unreadable", f"{what}\nquire: {error!r}") from error
         other = self.reference.select(pg)
         if own != other:
-            raise Difference("contents", f"{what}\n{own[0]}, PostgreSQL: {other[0]}\nonly quire has {list((own[1] - other[1]).elements())[:9]}\n"
+            raise Difference("contents of " + what, f"{what}\n{own[0]}, PostgreSQL: {other[0]}\nonly quire has {list((own[1] - other[1]).elements())[:9]}\n"
                              f"only PostgreSQL has {list((other[1] - own[1]).elements())[:9]}")
         return own[1]
 

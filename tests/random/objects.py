@@ -80,8 +80,8 @@ class Objects:
         if kind == "pk" and any(k.kind == "pk" for k in table.keys):
             kind = "unique"
         found = [c for c in table.columns if not c.source or c.persisted]
-        if kind == "pk" and self.rng.random() < 0.95:
-            found = [c for c in found if not c.null and not c.source]
+        if kind == "pk":
+            found = [c for c in found if not c.source and (not c.null or self.rng.random() < 0.02)]
         if not found:
             return None
         columns = self.rng.sample(found, min(len(found), self.rng.choice([1, 1, 2])))
@@ -90,6 +90,8 @@ class Objects:
         if word == " CLUSTERED" and table.has_clustered and (is_new or self.rng.random() < 0.8):
             word = ""
         clustered = word == " CLUSTERED" or word == "" and kind == "pk" and not table.has_clustered
+        if any(k.columns == [c.name for c in columns] for k in table.keys):
+            return None  # PostgreSQL makes one of two in CREATE TABLE
         refused = word == " CLUSTERED" and table.has_clustered or kind == "pk" and any(c.null for c in columns)
         key = Key(self.name("k"), kind, [c.name for c in columns], clustered)
         listed = ", ".join(key.columns)
@@ -257,7 +259,8 @@ class Objects:
 
         def made(s):
             s.tables[table.name].column(column.name).type = to
-        pg = f"ALTER TABLE {table.name} ALTER COLUMN {column.name} TYPE {to.pg}" + (f" USING {using}" if using else "")
+        pg = f"ALTER TABLE {table.name} ALTER COLUMN {column.name} TYPE {to.pg}" + (f" USING {using}" if using else "") + \
+            f", ALTER COLUMN {column.name} {'DROP' if column.null else 'SET'} NOT NULL"
         return Change(ms, [pg], made)
 
     def set_default(self):
@@ -326,7 +329,7 @@ class Objects:
             column = self.rng.choice(table.stored)
             key.filter = column.name
             text = f"{column.name} IS NOT NULL"
-            if column.type.family in ("int", "numeric") and self.rng.random() < 0.6:
+            if column.type.family == "int" and self.rng.random() < 0.6:
                 text = f"{column.name} {self.rng.choice(['>', '<', '<>', '='])} {literal(self.rng, column.type, 0)}"
             ms, pg = f"{ms} WHERE {text}", f"{pg} WHERE {text}"
         if clustered and table.has_clustered:
