@@ -389,9 +389,12 @@ static enum qr_status build_fk(struct qri_build *b, const struct qr_ast_constrai
                            .on_delete = actions[def->on_delete],
                            .on_update = actions[def->on_update],
                            .not_for_replication = def->not_for_replication};
-    fk.name =
-        name_or_made(b, def, "FK", column != NULL ? column->name.text : (struct qr_str){NULL, 0},
-                     fk.object_id, &fk.is_system_named);
+    struct qr_str of = column != NULL ? column->name.text : (struct qr_str){NULL, 0};
+    if (def->columns.count == 1 && def->columns.items[0].expr->kind == QR_AE_COLUMN) {
+        const struct qr_ast_column *only = (const struct qr_ast_column *)def->columns.items[0].expr;
+        of = only->name.parts[only->name.count - 1].text;
+    }
+    fk.name = name_or_made(b, def, "FK", of, fk.object_id, &fk.is_system_named);
     if (b->s == NULL)
         return qr_sql_fail(b->err, 156, "FOREIGN");
     if (b->s->is_temp) {
