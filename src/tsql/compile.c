@@ -33,8 +33,6 @@ static enum qr_status done(struct qri_compile *c, enum qr_status status)
 static enum qr_status max_recursion(struct qri_compile *c, const struct qr_ast_option *option)
 {
     int64_t value = 0;
-    if (option->value == NULL || option->value->kind != QR_AE_LITERAL)
-        return qr_sql_fail(c->err, 102, "MAXRECURSION");
     struct qr_str text = ((const struct qr_ast_literal *)option->value)->text;
     for (size_t i = 0; i < text.n && value <= RECURSION_MAX; i++)
         value = value * 10 + (text.p[i] - '0');
@@ -44,7 +42,6 @@ static enum qr_status max_recursion(struct qri_compile *c, const struct qr_ast_o
     return QR_OK;
 }
 
-/* Query hints other than MAXRECURSION are accepted; there is one way to run a plan here. */
 enum qr_status qri_bind_options(struct qri_compile *c, const struct qr_ast_options *ast)
 {
     for (size_t i = 0; i < ast->count; i++)

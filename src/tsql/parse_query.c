@@ -256,11 +256,3 @@ struct qr_ast_with *qri_p_with(struct qri_parser *p)
     } while (qri_p_accept_sym(p, ','));
     return with;
 }
-
-void qri_p_query_options(struct qri_parser *p, struct qr_ast_options *options)
-{
-    if (qri_p_at(p, KW_OPTION) && qri_p_peek_sym(p, 1, '(')) {
-        qri_p_advance(p);
-        qri_p_options_paren(p, options);
-    }
-}

@@ -34,10 +34,9 @@ static void test_select_with_all_its_clauses(void **state)
          "TYPE)))}"},
         {"select a from t for json auto, without_array_wrapper",
          "{SELECT (select a (from (table t)) (for-json AUTO (with WITHOUT_ARRAY_WRAPPER)))}"},
-        {"select a from t option (maxdop 1, recompile, optimize for (@a = 5), use hint ('x'))",
-         "{SELECT (select a (from (table t))) (option MAXDOP=1 RECOMPILE OPTIMIZE FOR (sub @a=5) "
-         "USE "
-         "HINT (sub ='x'))}"},
+        {"select a from t option (maxdop 1, recompile, optimize for (@a = 5), use hint "
+         "('disallow_batch_mode'))",
+         "{SELECT (select a (from (table t))) (option MAXDOP=1 RECOMPILE OPTIMIZE FOR USE HINT)}"},
         {"select identity(int, 1, 1) as i into t from s",
          "{SELECT (select (identity 1 1):i (into t) (from (table s)))}"},
     };
