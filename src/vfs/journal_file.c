@@ -1,9 +1,11 @@
 /* journal_file.c - the rollback journal, which holds no pages.
  *
  * SQLite journals a page as it was when the transaction began, and that is the page at our
- * snapshot. So of each journal record {page number, page, checksum} only the two numbers are kept;
- * a page read back comes from the store. With synchronous=OFF the journal has one header and then
- * records of equal length. See vfs_int.h. */
+ * snapshot. So of each journal record {page number, page, checksum} only the number is kept; a page
+ * read back comes from the store, and the checksum that is read after it is that page's: of a page
+ * that was free SQLite may have journalled what it never wrote, and would end the rollback at a
+ * checksum of that. With synchronous=OFF the journal has one header and then records of equal
+ * length. See vfs_int.h. */
 #include "vfs_int.h"
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +15,9 @@
 enum {
     NUMBER_BYTES = 4,
     SUPER_NAME_BYTES =
-        16, /* at a journal's end: length, checksum and magic of a super-journal name */
+        16,        /* at a journal's end: length, checksum and magic of a super-journal name */
+    NONCE_AT = 12, /* in the header */
+    CHECKSUM_STRIDE = 200, /* the nonce and every 200th byte, counted from the page's end */
 };
 
 static struct qr_conn *conn_of(sqlite3_file *file)
@@ -74,8 +78,6 @@ static int journal_write(sqlite3_file *file, const void *src, int amount, sqlite
             j->count = index + 1;
         if (part == PART_PAGE_NO)
             memcpy(&j->entries[index].page_no, src, NUMBER_BYTES);
-        else if (part == PART_CHECKSUM)
-            memcpy(&j->entries[index].checksum, src, NUMBER_BYTES);
     }
     if (offset + amount > j->bytes)
         j->bytes = offset + amount;
@@ -90,6 +92,17 @@ static int read_page(struct qr_conn *conn, uint32_t page_no, void *dst)
                         SQLITE_IOERR_READ);
     if (rc == SQLITE_OK && page_no == 1)
         qri_patch_page_1(conn, 0, dst, page_bytes);
+    return rc;
+}
+
+static int read_record(struct qr_conn *conn, struct qri_journal_entry *entry, uint8_t *dst)
+{
+    int rc = read_page(conn, qr_get32be(&entry->page_no), dst);
+    uint32_t sum = qr_get32be(conn->journal.header + NONCE_AT);
+    for (int at = (int)qr_store_page_bytes(conn->store) - CHECKSUM_STRIDE;
+         at > 0 && rc == SQLITE_OK; at -= CHECKSUM_STRIDE)
+        sum += dst[at];
+    qr_put32be(&entry->checksum, sum);
     return rc;
 }
 
@@ -117,7 +130,7 @@ static int journal_read(sqlite3_file *file, void *dst, int amount, sqlite3_int64
     else if (part == PART_CHECKSUM)
         memcpy(dst, &j->entries[index].checksum, NUMBER_BYTES);
     else
-        return read_page(conn, qr_get32be(&j->entries[index].page_no), dst);
+        return read_record(conn, &j->entries[index], dst);
     return SQLITE_OK;
 }
 

@@ -7,9 +7,10 @@
 
 enum { QRI_JOURNAL_HEADER_BYTES = 512, QRI_VFS_NAME_BYTES = 32 };
 
-/* Numbers in the rollback journal: all that is kept of a journalled page. */
+/* All that is kept of a journalled page. Big-endian, as written and read. */
 struct qri_journal_entry {
-    uint32_t page_no, checksum; /* as written: big-endian */
+    uint32_t page_no;
+    uint32_t checksum; /* of the page that was read back last */
 };
 
 struct qri_journal {

@@ -171,6 +171,34 @@ static void test_rollback_after_spill_restores_every_page(void **state)
     close_and_remove(store);
 }
 
+/* A new root page has to have one number; where that is the free list's first page, SQLite journals
+ * the next free page as it was in memory when it became free, which nobody wrote. */
+static void test_a_rollback_goes_on_behind_a_page_that_was_free(void **state)
+{
+    (void)state;
+    for (int rows = 5; rows <= 80; rows++) {
+        struct qr_store *store = create_store(NULL);
+        struct qr_conn *conn = connect_to(store);
+        struct qr_err err = {0};
+        char sql[300];
+        snprintf(sql, sizeof sql,
+                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < %d)"
+                 "INSERT INTO t SELECT i, hex(zeroblob(300)) || i FROM n",
+                 rows);
+        write_sql(conn, "PRAGMA auto_vacuum = INCREMENTAL;"
+                        "CREATE TABLE t(a INTEGER PRIMARY KEY, b UNIQUE)");
+        write_sql(conn, sql);
+        write_sql(conn, "DELETE FROM t WHERE a > 0");
+        check(qr_conn_lock_writer(conn, 1, NULL, NULL, &err), &err);
+        must_run(conn, "BEGIN; CREATE TABLE u(a PRIMARY KEY, b UNIQUE); ROLLBACK");
+        qr_conn_unlock_writer(conn);
+        write_sql(conn, "CREATE TABLE u(a PRIMARY KEY, b UNIQUE); INSERT INTO u VALUES(1, 2)");
+        assert_sound(conn);
+        qr_conn_close(conn);
+        close_and_remove(store);
+    }
+}
+
 static void test_an_old_snapshot_stays_the_same_while_others_write(void **state)
 {
     (void)state;
@@ -441,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_committed_rows_survive_close_and_open),
         cmocka_unit_test(test_uncommitted_and_rolled_back_changes_are_not_seen),
         cmocka_unit_test(test_rollback_after_spill_restores_every_page),
+        cmocka_unit_test(test_a_rollback_goes_on_behind_a_page_that_was_free),
         cmocka_unit_test(test_an_old_snapshot_stays_the_same_while_others_write),
         cmocka_unit_test(test_readers_see_only_what_is_durable),
         cmocka_unit_test(test_size_quota_refuses_growth_and_nothing_else),
