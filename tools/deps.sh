@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that are missing. usage: tools/deps.sh build|test|clients|az|lint...
+# Installs the Debian packages that are missing. usage: tools/deps.sh build|test|clients|random|az|lint...
 # A tool that is there from elsewhere (a newer node, say) counts as present.
 set -eu
 
@@ -11,6 +11,7 @@ packages_test="freetds-bin=tsql freetds-dev tdsodbc unixodbc=isql python3-pymssq
     python3-sqlalchemy python3-alembic
     nodejs=node npm=npm"
 packages_clients="python3-mssql-django libjtds-java default-jdk-headless=javac" # large: with --all
+packages_random="postgresql-15 python3-psycopg2" # with --all
 packages_az="azure-cli=az" # large: only who wants the tests of the Azure CLI
 packages_lint="clang=clang clang-format=clang-format clang-tidy=clang-tidy cppcheck=cppcheck"
 

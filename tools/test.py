@@ -259,6 +259,15 @@ def seed_suites(totals, build, everything):
     python_suite(totals, "seeds", "seeds/manage_hyperscale.py", ["--build", build])
 
 
+def random_suites(totals, build):
+    """Random programs, whose answers are held against PostgreSQL's."""
+    if totals.wants("random", "random on Hyperscale"):
+        subprocess.run(["sh", "tools/deps.sh", "random"], cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
+    arguments = ["--build", build, "--seconds", "60"]
+    python_suite(totals, "random", "random/ddl.py", arguments)
+    python_suite(totals, "random on Hyperscale", "random/ddl.py", arguments + ["--edition", "Hyperscale"])
+
+
 def long_suites(totals, build):
     command_suite(totals, "crash", [os.path.join(build, "src", "vfs", "crash_store"), "--rounds", "200"])
     command_suite(totals, "sim", [os.path.join(build, "tests", "sim", "sim"), "--seeds", "1", "10000"], minutes=4 * MINUTES)
@@ -286,6 +295,7 @@ def main():
     server_suites(totals, build, args.all)
     seed_suites(totals, build, args.all)
     if args.all:
+        random_suites(totals, build)
         long_suites(totals, build)
 
     totals.add_unknown()

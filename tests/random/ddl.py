@@ -13,7 +13,7 @@ many rows and answer the same; after each transaction all tables, their columns 
 leaves is read again by a new session, and DBCC CHECKDB has to find it sound. 40197, 824 and the end of a connection are
 never right. The first difference prints the round's script with what both sides said, and ends the run.
 
-Needs Debian's postgresql-15 and python3-psycopg2; the cluster is our own, below /tmp, and goes with the run.
+Needs Debian's postgresql-15 and python3-psycopg2 (sh tools/deps.sh random); the cluster is our own, below /tmp, and goes with the run.
 """
 import argparse
 import collections
@@ -153,7 +153,7 @@ class Run:
 
     def finish(self):
         """A new session sees the same, and what is stored is sound."""
-        self.quire.close()
+        self.quire.connection.close()
         self.quire.connection = self.quire.server.connect(self.quire.database, timeout=120)
         self.compare()
         answer = self.quire.ask("DBCC CHECKDB WITH NO_INFOMSGS")

@@ -105,6 +105,9 @@ class Quire:
 
     def close(self):
         self.connection.close()
+        with self.server.connect() as master:
+            while 3702 in [e.number for e in master.batch(f"DROP DATABASE {self.database}").errors]:
+                pass  # the session has not quite ended
 
 
 class Reference:
