@@ -108,6 +108,12 @@ static bool ends_with_return(const struct qr_ast_stmts *stmts)
 
 enum qr_status qri_check_body(const struct qr_ast_function *function, struct qr_err *err)
 {
+    if (function->temp_line != 0) {
+        (void)!qr_sql_fail(err, 2772);
+        if (err != NULL)
+            err->line = (int)function->temp_line;
+        return QR_SQL;
+    }
     QR_TRY(check_all(&function->body, err));
     return ends_with_return(&function->body) ? QR_OK : qr_sql_fail(err, 455);
 }

@@ -71,6 +71,7 @@ struct qr_ast_source *qri_p_dml_target(struct qri_parser *p, bool insert)
         return rowset;
     struct qr_ast_table_source *target = qri_p_source(p, sizeof *target, QR_AT_TABLE, pos);
     target->name = qri_p_name(p, 4);
+    qri_p_note_temp(p, &target->name);
     target_hints(p, &target->hints, insert);
     return &target->head;
 }

@@ -168,10 +168,18 @@ static void system_time(struct qri_parser *p, struct qr_ast_table_source *table)
     }
 }
 
+void qri_p_note_temp(struct qri_parser *p, const struct qr_ast_name *name)
+{
+    struct qr_str last = name->parts[name->count - 1].text;
+    if (last.n > 0 && last.p[0] == '#' && p->temp_line == 0)
+        p->temp_line = name->pos.line;
+}
+
 static struct qr_ast_source *table_source(struct qri_parser *p, struct qr_ast_name name)
 {
     struct qr_ast_table_source *table = qri_p_source(p, sizeof *table, QR_AT_TABLE, name.pos);
     table->name = name;
+    qri_p_note_temp(p, &name);
     table_sample(p, table);
     if (qri_p_at(p, KW_FOR) && qri_p_peek_at(p, 1, KW_PATH)) {
         qri_p_advance(p);

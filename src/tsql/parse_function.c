@@ -74,6 +74,7 @@ struct qr_ast_stmt *qri_p_function(struct qri_parser *p, enum qr_ast_action acti
         else
             block_body(p, node);
     }
+    node->temp_line = p->temp_line;
     struct qr_ast_stmt *stmt = qri_p_finish(p, node);
     qri_p_expect_alone(p);
     return stmt;

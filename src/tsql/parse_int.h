@@ -52,6 +52,7 @@ struct qri_parser {
     uint32_t depth;      /* QR_TSQL_DEPTH_MAX */
     uint32_t joins;      /* in this statement: QR_TSQL_JOINS_MAX */
     uint32_t loops;      /* WHILE around here */
+    uint32_t temp_line;  /* where a #table was first named as a source or target; 0: nowhere */
     struct qri_label *labels, *gotos;
     size_t label_count, goto_count;
 
@@ -203,6 +204,7 @@ void qri_p_for_clause(struct qri_parser *p, struct qr_ast_query *query);
 void qri_p_query_options(struct qri_parser *p,
                          struct qr_ast_options *options);              /* OPTION (...), if any */
 void qri_p_from(struct qri_parser *p, struct qr_ast_sources *sources); /* after FROM */
+void qri_p_note_temp(struct qri_parser *p, const struct qr_ast_name *name); /* p->temp_line */
 void qri_p_hints(struct qri_parser *p, struct qr_ast_options *hints);  /* WITH (...), if any */
 void qri_p_rows(struct qri_parser *p, struct qr_ast_rows *rows);       /* after VALUES */
 struct qr_ast_source *qri_p_rowset(struct qri_parser *p);              /* OPENROWSET and so on */

@@ -170,6 +170,7 @@ struct qr_ast_query *qri_p_select(struct qri_parser *p)
     qri_p_select_items(p, &select->items);
     if (qri_p_accept(p, KW_INTO)) {
         select->into = qri_p_name(p, 4);
+        qri_p_note_temp(p, &select->into);
         if (qri_p_accept(p, KW_ON))
             select->into_filegroup = qri_p_ident_or_string(p);
     }

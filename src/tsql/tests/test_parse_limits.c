@@ -125,7 +125,7 @@ static void test_deep_nesting_is_error_191(void **state)
         {"select a", " collate b", "", ""},
         {"select a", " at time zone 'x'", "", ""},
         {"select * from t with ", "(a ", "", ")"},
-        {"select 1 option ", "(a ", "", ")"},
+        {"select 1 option (table hint ", "(a ", ")", ")"},
         {"", "(", "select 1", ")"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {

@@ -216,6 +216,7 @@ struct qr_ast_function {
     struct qr_ast_options options;         /* "SCHEMABINDING", "RETURNS NULL ON NULL INPUT", ... */
     struct qr_ast_select_stmt *select;     /* INLINE */
     struct qr_ast_stmts body;              /* SCALAR, TABLE */
+    uint32_t temp_line; /* where it names a #table as a source or target; 0: nowhere */
     struct qr_str external_name;
 };
 enum qr_ast_trigger_time { QR_TRIGGER_AFTER, QR_TRIGGER_INSTEAD_OF };
