@@ -2,7 +2,7 @@
  *
  * SQLite reads the inner table once for each row around it, which is well where an index finds the
  * rows that belong to that row. Where there is none, and rows are found by one column that equals
- * something of the row around,
+ * one of the row around (which cannot fail, as an expression could where there are no inner rows),
  *
  *     EXISTS (SELECT 1 FROM o WHERE o.k = c.k AND o.v > 1)
  *
@@ -103,16 +103,17 @@ static bool is_plain_table(const struct qri_query *q)
            q->locks->driven_count == 0 && q->locks->in_count == 0;
 }
 
-/* The term's side that is the inner table's column, where the other is of the rows around. */
+/* The term's side that is the inner table's column, where the other is one of the rows around. */
 static bool is_key(const struct qri_source *own, const struct qr_expr *term, size_t *ret_side)
 {
     if (term->kind != QR_EXPR_CMP || term->u.cmp != QR_CMP_EQ)
         return false;
     for (*ret_side = 0; *ret_side < 2; (*ret_side)++) {
         const struct qr_expr *other = term->args[1 - *ret_side];
+        const struct qri_leaf *around = qri_leaf_of(other);
         const struct qri_column *c = column_of(term->args[*ret_side], own);
-        struct split s = look_at(own, other);
-        if (c != NULL && s.names_other && !s.names_own && !s.is_odd &&
+        if (c != NULL && around != NULL && around->kind == QRI_LEAF_COLUMN &&
+            around->source != own &&
             qr_type_family(&c->type) != QR_FAMILY_BINARY && /* 0x01 = 0x0100, but not IN */
             qri_compare_alike(&c->type, &other->type))
             return !is_indexed(own->object, c->column_id);

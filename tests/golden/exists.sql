@@ -10,6 +10,8 @@ SELECT id FROM a WHERE EXISTS (SELECT * FROM b WHERE a.x = b.x AND b.z > 1) ORDE
 SELECT id FROM a WHERE NOT EXISTS (SELECT * FROM b WHERE b.z = a.z AND b.x IS NULL) ORDER BY id;
 SELECT id, CASE WHEN EXISTS (SELECT * FROM b WHERE b.z = a.z) THEN 'yes' ELSE 'no' END FROM a ORDER BY id;
 SELECT id FROM a WHERE NOT EXISTS (SELECT * FROM b WHERE b.z = a.z AND EXISTS (SELECT * FROM b c WHERE c.y = b.y AND c.id > 3)) ORDER BY id;
+-- What could fail is not asked where there is nothing to compare it with.
+SELECT id FROM a WHERE EXISTS (SELECT * FROM b WHERE CAST(a.x AS int) = b.z AND b.id > 100);
 GO
 DELETE a WHERE NOT EXISTS (SELECT * FROM b WHERE b.z = a.z);
 UPDATE b SET z = 9 WHERE EXISTS (SELECT * FROM a WHERE a.z = b.z AND a.x = 'a');
