@@ -18,6 +18,7 @@ import unittest
 
 import server
 import tds
+from test_replicas import wait_for
 
 ROUNDS = 200 if os.environ.get("QUIRE_TEST_ALL") else 10
 CLIENTS, READERS, ACCOUNTS, BALANCE = 4, 2, 20, 1000
@@ -392,6 +393,8 @@ class Crash(unittest.TestCase):
     def verify(self, connection, master, readers):
         check = connection.batch("DBCC CHECKDB WITH NO_INFOMSGS")
         self.assertEqual(check.errors + check.infos, [])
+        # a CREATE or DROP that was under way goes on behind the start
+        wait_for(lambda: master.execute("SELECT COUNT(*) FROM sys.dm_operation_status WHERE state < 2") == [(0,)])
         states, tickets = read_states(connection, master)
         (by_index,), = connection.execute(
             "SELECT COUNT(*) FROM part WITH (INDEX (ix_part)) WHERE filler >= ''")

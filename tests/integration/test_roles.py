@@ -37,7 +37,7 @@ ANNOUNCED = ("child_ended", "primary_lost")
 
 def drop(quired, name):
     with quired.connect() as master:
-        master.execute(f"DROP DATABASE {name}")
+        master.execute(f"DROP DATABASE [{name}]")
 
 
 def make_big(connection):
