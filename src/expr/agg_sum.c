@@ -1,4 +1,4 @@
-/* agg_sum.c - see expr/agg.h: COUNT, SUM, AVG, MIN, MAX, CHECKSUM_AGG */
+/* agg_sum.c - see expr/agg.h: COUNT, SUM, AVG, PRODUCT, MIN, MAX, CHECKSUM_AGG */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,6 +177,49 @@ static enum qr_status avg_value(const struct qr_agg_call *call, void *state, str
     return exact_value(call, ctx, r, ret, err);
 }
 
+/* --- PRODUCT --- */
+
+static enum qr_status type_product(struct qr_expr_builder *b, struct qr_agg_call *call)
+{
+    QR_TRY(type_sum(b, call));
+    if (qri_number_of(&call->type) == QRI_DECIMAL)
+        call->type.scale = call->args[0]->type.scale == 0 ? 0 : 6;
+    return QR_OK;
+}
+
+/* `exact` has the result's scale; every product is rounded to it. */
+static enum qr_status product_step(const struct qr_agg_call *call, void *state, struct qr_eval *ctx,
+                                   const struct qr_value *args, struct qr_err *err)
+{
+    struct sum_state *s = state;
+    bool is_money = qri_number_of(&call->type) == QRI_MONEY;
+    bool is_first = s->count++ == 0;
+    if (args[0].cell == QR_CELL_REAL) {
+        s->real = is_first ? args[0].r : s->real * args[0].r;
+        return QR_OK;
+    }
+    int scale = is_money ? QR_MONEY_SCALE : call->args[0]->type.scale;
+    int result_scale = is_money ? QR_MONEY_SCALE : call->type.scale;
+    qr_i128 factor = is_first ? qr_dec_pow10(result_scale) : s->exact;
+    enum qr_num num =
+        qr_dec_muldiv(factor, qr_value_scaled(&args[0]), qr_dec_pow10(scale), &s->exact);
+    struct qr_value fits;
+    return num == QR_NUM_OK ? exact_value(call, ctx, s->exact, &fits, err)
+                            : qri_num_fail(ctx, num, &call->type, &fits, err);
+}
+
+/* OVER has no frame that rows leave. */
+static enum qr_status product_inverse(const struct qr_agg_call *call, void *state,
+                                      struct qr_eval *ctx, const struct qr_value *args,
+                                      struct qr_err *err)
+{
+    (void)call;
+    (void)state;
+    (void)ctx;
+    (void)args;
+    return qr_fail(err, QR_UNSUPPORTED, "PRODUCT over a frame that rows leave is not supported");
+}
+
 /* --- MIN, MAX --- */
 
 struct extreme_state {
@@ -305,6 +348,8 @@ static const struct qr_agg sum_aggs[] = {
      NULL, extreme_value, extreme_done},
     {"MIN", 1, 1, QR_AGG_ANY_ORDER, "min", type_extreme, sizeof(struct extreme_state), extreme_step,
      NULL, extreme_value, extreme_done},
+    {"PRODUCT", 1, 1, 0, NULL, type_product, sizeof(struct sum_state), product_step,
+     product_inverse, sum_value, NULL},
     {"SUM", 1, 1, 0, NULL, type_sum, sizeof(struct sum_state), sum_step, sum_inverse, sum_value,
      NULL},
 };

@@ -68,6 +68,11 @@ QR_NODISCARD enum qr_status qri_divide_by_zero(const struct qr_eval *ctx,
 QR_NODISCARD enum qr_status qri_num_fail(const struct qr_eval *ctx, enum qr_num num,
                                          const struct qr_type *type, struct qr_value *ret_value,
                                          struct qr_err *err);
+/* --- fn_unistr.c --- */
+QR_NODISCARD enum qr_status qri_type_unistr(struct qr_func_typing *t);
+QR_NODISCARD enum qr_status qri_fn_unistr(const struct qr_call *c, struct qr_value *ret,
+                                          struct qr_err *err);
+
 bool qri_int_fits(enum qr_type_id id, int64_t v);
 
 /* --- functions --- */

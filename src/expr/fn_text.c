@@ -525,6 +525,7 @@ static const struct qr_func text_funcs[] = {
     {"STRING_ESCAPE", 2, 2, "n",  type_escape, 0, 0, fn_string_escape, 0, QR_HOST_NONE},
     {"TRANSLATE",  3, 3,   "s",   qri_type_like_first, 0, 0, fn_translate, 0, QR_HOST_NONE},
     {"UNICODE",    1, 1,   "n",   NULL, QR_TYPE_INT, 0, fn_unicode, QR_FUNC_NULLABLE, QR_HOST_NONE},
+    {"UNISTR",     1, 2,   "s",   qri_type_unistr, 0, 0, qri_fn_unistr, 0, QR_HOST_NONE},
     {"UPPER",      1, 1,   "s",   qri_type_like_first, 0, 0, fn_upper, 0, QR_HOST_NONE},
     /* clang-format on */
 };

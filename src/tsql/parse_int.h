@@ -205,9 +205,9 @@ void qri_p_query_options(struct qri_parser *p,
                          struct qr_ast_options *options);              /* OPTION (...), if any */
 void qri_p_from(struct qri_parser *p, struct qr_ast_sources *sources); /* after FROM */
 void qri_p_note_temp(struct qri_parser *p, const struct qr_ast_name *name); /* p->temp_line */
-void qri_p_hints(struct qri_parser *p, struct qr_ast_options *hints);  /* WITH (...), if any */
-void qri_p_rows(struct qri_parser *p, struct qr_ast_rows *rows);       /* after VALUES */
-struct qr_ast_source *qri_p_rowset(struct qri_parser *p);              /* OPENROWSET and so on */
+void qri_p_hints(struct qri_parser *p, struct qr_ast_options *hints);       /* WITH (...), if any */
+void qri_p_rows(struct qri_parser *p, struct qr_ast_rows *rows);            /* after VALUES */
+struct qr_ast_source *qri_p_rowset(struct qri_parser *p); /* OPENROWSET and so on */
 void qri_p_rowset_columns(struct qri_parser *p, struct qr_ast_rowset_column **columns,
                           size_t *count);
 

@@ -74,6 +74,12 @@ static void test_searches(void **state)
         {"REPLACE(N'abc', 'b', 'xyz')", "axyzc", "nvarchar(4000)", 0},
         {"TRANSLATE('2*[3+4]/{7-2}', '[]{}', '()()')", "2*(3+4)/(7-2)", NULL, 0},
         {"TRANSLATE('abc', 'ab', 'x')", NULL, NULL, 9828},
+        {"UNISTR(N'a\\00E4\\\\b')", "a\xC3\xA4\\b", "nvarchar(9)", 0},
+        {"UNISTR(N'\\D83D\\DE00')", "\xF0\x9F\x98\x80", "nvarchar(10)", 0},
+        {"UNISTR(N'#+01F600', '#')", "\xF0\x9F\x98\x80", NULL, 0},
+        {"UNISTR(N'#0041\\0042', N'#')", "A\\0042", NULL, 0},
+        {"UNISTR(CAST(NULL AS nvarchar(5)))", "NULL", NULL, 0},
+        {"UNISTR('a')", NULL, NULL, 8116},
     };
     mini_check(cases, sizeof cases / sizeof cases[0]);
 }
