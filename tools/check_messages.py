@@ -13,7 +13,7 @@ import os
 import re
 import sys
 
-CONVERSION = re.compile(r"%(?:%|[-0-9.*+# ]*(?:I64)?(?:l|h)*(S_MSG|[sScduxXip]))")
+CONVERSION = re.compile(r"%(?:%|[-0-9.*+# ]*(?:I64)?(?:l|h)*(S_MSG|[sScduxXipf]))")
 
 
 def templates(root):

@@ -84,6 +84,9 @@ static size_t put_conversion(struct out *out, const char *spec, va_list *args)
         n = wide ? snprintf(number, sizeof number, "%lld", (long long)va_arg(*args, int64_t))
                  : snprintf(number, sizeof number, "%d", va_arg(*args, int));
         break;
+    case 'f':
+        n = snprintf(number, sizeof number, "%f", va_arg(*args, double));
+        break;
     default: /* not a conversion of sys.messages: print the sign itself */
         put(out, "%", 1);
         return 0;

@@ -38,11 +38,12 @@ static enum qr_status bind_table(struct qri_compile *c, const struct qr_ast_sour
     const struct qr_ast_table_source *ast = (const struct qr_ast_table_source *)head;
     uint32_t hints = 0;
     QR_TRY(qri_hints_bind(c, &ast->hints, &hints));
-    if (ast->sample != NULL)
-        return qr_fail(c->err, QR_UNSUPPORTED, "TABLESAMPLE is not supported");
     if (ast->temporal != QR_TEMPORAL_NONE || ast->for_path)
         return qr_fail(c->err, QR_UNSUPPORTED, "FOR SYSTEM_TIME and FOR PATH are not supported");
-    QR_TRY(qri_cte_source(c, &ast->name, ret_source));
+    if (ast->sample != NULL)
+        QR_TRY(qri_sample_source(c, ast, ret_source));
+    else
+        QR_TRY(qri_cte_source(c, &ast->name, ret_source));
     if (*ret_source == NULL)
         QR_TRY(object_source(c, &ast->name, ret_source));
     qri_hints_add(*ret_source, hints);

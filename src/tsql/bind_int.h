@@ -406,6 +406,10 @@ QR_NODISCARD enum qr_status qri_query_source(struct qri_compile *c, struct qri_q
                                              struct qri_source **ret_source);
 QR_NODISCARD enum qr_status qri_no_columns_fail(struct qri_compile *c, struct qr_str what,
                                                 bool more);
+/* --- bind_sample.c --- */
+QR_NODISCARD enum qr_status qri_sample_source(struct qri_compile *c,
+                                              const struct qr_ast_table_source *ast,
+                                              struct qri_source **ret_source);
 /* --- bind_module.c, bind_rows.c, bind_apply.c, bind_pivot.c --- */
 QR_NODISCARD enum qr_status qri_view_source(struct qri_compile *c, const struct qri_object *found,
                                             struct qri_source **ret_source);
