@@ -13,12 +13,12 @@ static const struct batch batches[] = {
      "open c\n"
      "declare @i int\n"
      "fetch c into @i\n"
-     "select * from w tablesample (10 percent)\n"
+     "select * from w for system_time all\n"
      "select * from w\n"
      "rollback",
      "ENV BEGIN\n"
      "DONE\n"
-     "MSG 40510 16 1 line 6: TABLESAMPLE is not supported\n"
+     "MSG 40510 16 1 line 6: FOR SYSTEM_TIME and FOR PATH are not supported\n"
      "DONE error\n"},
     {"set implicit_transactions on\n"
      "insert w values (4,4)\n"
