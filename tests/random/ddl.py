@@ -36,7 +36,8 @@ import tds  # noqa: E402
 STEPS = 160  # of a round
 OBJECTS = collections.OrderedDict(
     create_table=8, drop_table=3, truncate=2, add_column=6, add_computed=4, drop_column=6, alter_null=4, alter_type=8,
-    set_default=4, add_constraint=12, drop_constraint=5, create_index=9, drop_index=4, create_view=3, drop_view=2)
+    set_default=4, add_constraint=12, drop_constraint=5, create_index=9, drop_index=4, create_view=3, drop_view=2,
+    select_into=3, rename_table=2, rename_column=3)
 ROWS = collections.OrderedDict(insert=10, fill=2, insert_select=4, update=8, delete=3, merge=2, select=6)
 RELATIONS = ("SELECT name FROM sys.objects WHERE type IN ('U', 'V') ORDER BY name",
              "SELECT relname AS name FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
@@ -86,6 +87,8 @@ class Run:
         if step.kind == "compare":
             self.compare()
             return "done"
+        if step.kind == "kill":
+            return self.kill()
         own = self.quire.ask(step.ms)
         if own.error == "broken":
             raise Difference("broken " + own.says[:12], f"{step.ms}\nquire: {own}")
@@ -98,6 +101,16 @@ class Run:
         if self.quire.in_transaction != self.in_transaction:
             raise Difference("transaction", f"{step.ms}\nquire in a transaction: {self.quire.in_transaction}")
         return "done"
+
+    def kill(self):
+        """What was acknowledged is there afterwards, and nothing of an open transaction."""
+        was_open = self.in_transaction
+        self.quire.start_again()
+        self.savepoints = []
+        if was_open:
+            self.reference.control("ROLLBACK")
+        self.compare()
+        return "undone" if was_open else "done"
 
     def fits(self, step):
         if step.kind == "begin":
@@ -180,11 +193,13 @@ class Round:
         if not in_transaction:
             if roll < 0.35:
                 return Step("begin", "BEGIN TRAN", ["BEGIN"])
+            if roll < 0.352:
+                return Step("kill", "", [])
             if roll < 0.4:
                 word = self.rng.choice(["ON", "OFF"])
                 return Step("set", f"SET XACT_ABORT {word}", [])
         elif roll < 0.16:
-            return self.control()
+            return self.control() if roll > 0.0005 else Step("kill", "", [])
         pick = (self.objects, OBJECTS) if self.rng.random() < 0.4 else (self.rows, ROWS)
         return self.statement(*pick)
 

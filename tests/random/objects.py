@@ -90,8 +90,8 @@ class Objects:
         if word == " CLUSTERED" and table.has_clustered and (is_new or self.rng.random() < 0.8):
             word = ""
         clustered = word == " CLUSTERED" or word == "" and kind == "pk" and not table.has_clustered
-        if any(k.columns == [c.name for c in columns] for k in table.keys):
-            return None  # PostgreSQL makes one of two in CREATE TABLE
+        if table.has_key(columns):
+            return None  # which one stands for it in a FOREIGN KEY is not said
         refused = word == " CLUSTERED" and table.has_clustered or kind == "pk" and any(c.null for c in columns)
         key = Key(self.name("k"), kind, [c.name for c in columns], clustered)
         listed = ", ".join(key.columns)
@@ -178,6 +178,53 @@ class Objects:
             return None
         return Change(f"DROP TABLE {table.name}", [f"DROP TABLE {table.name}"],
                       lambda s: s.tables.pop(table.name))
+
+    def select_into(self):
+        """NOT NULL comes along in T-SQL."""
+        if len(self.schema.tables) >= TABLES_MAX:
+            return None
+        source, table = self.table(), Table(self.name("t"))
+        picked = self.rng.sample(source.stored, self.rng.randint(2, len(source.stored)))
+        table.columns = [Column(c.name, c.type, c.null) for c in picked]
+        names, text = ", ".join(c.name for c in picked), test(self.rng, source.columns)
+        pg = [f"CREATE TABLE {table.name} AS SELECT {names} FROM {source.name} WHERE {text}"]
+        pg += [f"ALTER TABLE {table.name} ALTER COLUMN {c.name} SET NOT NULL" for c in picked if not c.null]
+        return Change(f"SELECT {names} INTO {table.name} FROM {source.name} WHERE {text}", pg,
+                      lambda s: s.tables.update({table.name: table}))
+
+    def rename_table(self):
+        old, name = self.table().name, self.name("t")
+        if self.schema.is_seen(old):
+            return None
+
+        def made(s):
+            s.tables[name] = s.tables.pop(old)
+            s.tables[name].name = name
+            for foreign in s.foreigns_to(old):
+                foreign.parent = name
+        return Change(f"EXEC sp_rename 'dbo.{old}', '{name}'", [f"ALTER TABLE {old} RENAME TO {name}"], made)
+
+    def rename_column(self):
+        table = self.table()
+        old, name = self.rng.choice(table.columns).name, self.name("c")
+        if self.schema.is_seen(table.name, old) or any(old in c.columns for c in table.checks) or \
+                any(old == k.filter for k in table.keys) or any(old == c.source for c in table.columns):
+            return None
+
+        def renamed(names):
+            return [name if n == old else n for n in names]
+
+        def made(s):
+            t = s.tables[table.name]
+            t.column(old).name = name
+            for key in t.keys:
+                key.columns, key.include = renamed(key.columns), renamed(key.include)
+            for foreign in t.foreigns:
+                foreign.columns = renamed(foreign.columns)
+            for foreign in s.foreigns_to(t.name):
+                foreign.parent_columns = renamed(foreign.parent_columns)
+        return Change(f"EXEC sp_rename 'dbo.{table.name}.{old}', '{name}', 'COLUMN'",
+                      [f"ALTER TABLE {table.name} RENAME COLUMN {old} TO {name}"], made)
 
     def truncate(self):
         sql = f"TRUNCATE TABLE {self.table().name}"
@@ -311,9 +358,9 @@ class Objects:
     def create_index(self):
         table = self.table()
         found = [c for c in table.columns if not c.source or c.persisted]
-        if len([k for k in table.keys if "index" in k.kind]) > 2:
-            return None
         columns = self.rng.sample(found, min(len(found), self.rng.choice([1, 1, 2])))
+        if len([k for k in table.keys if "index" in k.kind]) > 2 or table.has_key(columns):
+            return None
         unique, clustered = self.rng.random() < 0.4, self.rng.random() < 0.2
         key = Key(self.name("i"), "uindex" if unique else "index", [c.name for c in columns], clustered)
         listed = ", ".join(c.name + self.rng.choice(["", "", " DESC"]) for c in columns)

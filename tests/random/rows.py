@@ -90,8 +90,16 @@ class Rows:
             return f"INSERT {table.name} DEFAULT VALUES", f"INSERT INTO {table.name} DEFAULT VALUES"
         rows = ", ".join("({})".format(", ".join(value(self.rng, c) for c in columns))
                          for _ in range(self.rng.choice([1, 1, 1, 2, 4])))
-        sql = f"INSERT INTO {table.name} ({', '.join(c.name for c in columns)}) VALUES {rows}"
-        return sql, sql
+        sql = f"INSERT INTO {table.name} ({', '.join(c.name for c in columns)})"
+        ms, pg = self.output(table, "inserted")
+        return f"{sql}{ms} VALUES {rows}", f"{sql} VALUES {rows}{pg}"
+
+    def output(self, table, of):
+        """(OUTPUT, RETURNING), or nothing."""
+        if self.rng.random() < 0.8:
+            return "", ""
+        names = self.names(table.columns)
+        return " OUTPUT " + ", ".join(f"{of}.{name}" for name in names), " RETURNING " + ", ".join(f"{table.name}.{n}" for n in names)
 
     def fill(self):
         """Many long rows, all of them different."""
@@ -152,13 +160,15 @@ class Rows:
 
     def update(self):
         table = self.table()
-        sql = f"UPDATE {table.name} SET {self.settings(table)}{self.among(table)}"
-        return sql, sql
+        sql, among = f"UPDATE {table.name} SET {self.settings(table)}", self.among(table)
+        ms, pg = self.output(table, "inserted")
+        return sql + ms + among, sql + among + pg
 
     def delete(self):
         table = self.table()
-        sql = f"DELETE FROM {table.name}{self.among(table)}"
-        return sql, sql
+        among = self.among(table)
+        ms, pg = self.output(table, "deleted")
+        return f"DELETE FROM {table.name}{ms}{among}", f"DELETE FROM {table.name}{among}{pg}"
 
     def among(self, table):
         if self.rng.random() < 0.75:

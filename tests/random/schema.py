@@ -87,6 +87,9 @@ class Table:
     def has_clustered(self):
         return any(k.clustered for k in self.keys)
 
+    def has_key(self, columns):
+        return any(set(k.columns) == {c.name for c in columns} for k in self.keys)
+
     def is_used(self, column):
         """Something in the table stands on it, so that it can neither go nor change."""
         return bool(column.default) or any(k.uses(column.name) for k in self.keys) or \

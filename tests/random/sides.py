@@ -81,6 +81,13 @@ class Quire:
     def in_transaction(self):
         return self.connection.transaction != 0
 
+    def start_again(self):
+        """The server is killed; what comes is a new session."""
+        self.connection.close()
+        self.server.kill()
+        self.server.start()
+        self.connection = self.server.connect(self.database, timeout=120)
+
     def ask(self, sql):
         try:
             reply = self.connection.batch(sql)
