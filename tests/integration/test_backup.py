@@ -41,7 +41,7 @@ def numbers(quired, sql):
 
 def drop(quired, name):
     with quired.connect() as master:
-        master.execute(f"DROP DATABASE {name}")
+        master.execute(f"DROP DATABASE [{name}]")
 
 
 FULL = re.compile(r" ev=backup_taken kind=\"?full")
