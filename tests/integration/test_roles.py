@@ -36,8 +36,13 @@ ANNOUNCED = ("child_ended", "primary_lost")
 
 
 def drop(quired, name):
+    """Asks again while another operation on it goes on, such as the making of a replica anew."""
+    deadline = time.monotonic() + PATIENCE
     with quired.connect() as master:
-        master.execute(f"DROP DATABASE [{name}]")
+        reply = master.batch(f"DROP DATABASE [{name}]")
+        while [e.number for e in reply.errors] == [45182] and time.monotonic() < deadline:
+            reply = master.batch(f"DROP DATABASE [{name}]")
+        reply.check()
 
 
 def make_big(connection):
