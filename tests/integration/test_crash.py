@@ -254,12 +254,21 @@ class Writer(Client):
         self.execute("BEGIN TRAN", f"CREATE TABLE {name} (id int)", *drops,
                      f"INSERT {name} VALUES (1)", "ROLLBACK")
 
+    def connect_master(self):
+        try:
+            return self.quired.connect(timeout=PATIENCE)
+        except tds.Failed as failed:  # the gateway may outlive the supervisor, and the node, for a moment
+            if [message.number for message in failed.messages] != [40613]:
+                raise
+            self.quired.process.wait(PATIENCE)
+            raise tds.Closed() from failed
+
     def make_database(self):
         owned = self.ledger.owned("database")
         key = owned[0] if len(owned) >= DATABASES else \
             ("database", f"db_{self.number}_{self.ledger.next_seq()}")
         verb, value = ("DROP", None) if key in owned else ("CREATE", True)
-        with self.quired.connect(timeout=PATIENCE) as master:
+        with self.connect_master() as master:
             self.ledger.under_way = {key: value}
             try:
                 master.execute(f"{verb} DATABASE {key[1]}")
