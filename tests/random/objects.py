@@ -59,7 +59,7 @@ class Objects:
 
     def new_computed(self, table):
         """(Column, T-SQL, PostgreSQL), or None."""
-        found = [c for c in table.stored if c.type.family in ("int", "text", "date")]
+        found = [c for c in table.stored if c.type.family in ("int", "text", "date") and not c.type.is_long]
         if not found:
             return None
         source = self.rng.choice(found)
@@ -79,7 +79,7 @@ class Objects:
         kind = self.rng.choice(kinds)
         if kind == "pk" and any(k.kind == "pk" for k in table.keys):
             kind = "unique"
-        found = [c for c in table.columns if not c.source or c.persisted]
+        found = table.indexable
         if kind == "pk":
             found = [c for c in found if not c.source and (not c.null or self.rng.random() < 0.02)]
         if not found:
@@ -297,6 +297,8 @@ class Objects:
         if to == column.type or kinds[0] != kinds[1] and kinds not in (
                 ("int", "numeric"), ("numeric", "int"), ("int", "text"), ("text", "int"), ("date", "text"), ("text", "numeric")):
             return None
+        if kinds[0] != kinds[1] and (table.triggers or table.name in self.schema.written):
+            return None  # a trigger would convert, and the sides differ in that
         ms = f"ALTER TABLE {table.name} ALTER COLUMN {column.name} {to.ms} {nulls(column)}"
         if table.is_used(column):
             refused = kinds[0] != kinds[1] and self.rng.random() < 0.4
@@ -357,7 +359,9 @@ class Objects:
 
     def create_index(self):
         table = self.table()
-        found = [c for c in table.columns if not c.source or c.persisted]
+        found = table.indexable
+        if not found:
+            return None
         columns = self.rng.sample(found, min(len(found), self.rng.choice([1, 1, 2])))
         if len([k for k in table.keys if "index" in k.kind]) > 2 or table.has_key(columns):
             return None
@@ -372,8 +376,9 @@ class Objects:
             ms += f" INCLUDE ({key.include[0]})"
             pg += f" INCLUDE ({key.include[0]})"
         pg += " NULLS NOT DISTINCT" * unique
-        if not clustered and self.rng.random() < 0.3:
-            column = self.rng.choice(table.stored)
+        stored = [c for c in found if not c.source]
+        if not clustered and stored and self.rng.random() < 0.3:
+            column = self.rng.choice(stored)
             key.filter = column.name
             text = f"{column.name} IS NOT NULL"
             if column.type.family == "int" and self.rng.random() < 0.6:
@@ -394,6 +399,43 @@ class Objects:
             t = s.tables[table.name]
             t.keys = [k for k in t.keys if k.name != key.name]
         return Change(f"DROP INDEX {key.name} ON {table.name}", [f"DROP INDEX {key.name}"], made)
+
+    # --- triggers ---
+
+    def create_trigger(self):
+        """What changes in a table is written to another one, which has none."""
+        table, target = self.table(), self.table()
+        pairs = [(to, [c for c in table.columns if c.type.family == to.type.family]) for to in target.stored]
+        pairs = [(to.name, self.rng.choice(found).name) for to, found in pairs if found]
+        if table is target or target.triggers or table.triggers or table.name in self.schema.written or not pairs:
+            return None
+        name, event = self.name("tr"), self.rng.choice(["INSERT", "UPDATE", "DELETE"])
+        rows, word = ("deleted", "OLD") if event == "DELETE" else ("inserted", "NEW")
+        into = f"INSERT INTO {target.name} ({', '.join(to for to, _ in pairs)}) SELECT {', '.join(c for _, c in pairs)} FROM {rows}"
+        return Change(
+            f"CREATE TRIGGER {name} ON {table.name} AFTER {event} AS SET NOCOUNT ON; {into}",
+            [f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {into}; RETURN NULL; END $$",
+             f"CREATE TRIGGER {name} AFTER {event} ON {table.name} REFERENCING {word} TABLE AS {rows} "
+             f"FOR EACH STATEMENT EXECUTE FUNCTION {name}()"],
+            lambda s: s.tables[table.name].triggers.append((name, target.name)))
+
+    def with_trigger(self):
+        return self.rng.choice([t for t in self.schema.tables.values() if t.triggers] or [None])
+
+    def drop_trigger(self):
+        table = self.with_trigger()
+        if table is None:
+            return None
+        [(name, _)] = table.triggers
+        return Change(f"DROP TRIGGER {name}", [f"DROP TRIGGER {name} ON {table.name}", f"DROP FUNCTION {name}"],
+                      lambda s: s.tables[table.name].triggers.clear())
+
+    def switch_trigger(self):
+        table = self.with_trigger()
+        if table is None:
+            return None
+        word, [(name, _)] = self.rng.choice(["DISABLE", "ENABLE"]), table.triggers
+        return Change(f"{word} TRIGGER {name} ON {table.name}", [f"ALTER TABLE {table.name} {word} TRIGGER {name}"], lambda s: None)
 
     # --- views ---
 

@@ -19,6 +19,8 @@ def literal(rng, type_, wide=0.03):
         return f"{rng.choice([rng.randint(0, 9) * 100, rng.randint(-500, 999)]) / 100:.2f}"
     if type_.family == "date":
         return f"CAST('2024-01-0{rng.randint(1, 9)}' AS date)"
+    if type_.is_long and rng.random() < 0.2:
+        return f"'{'x' * rng.choice([500, 5000, 20000])}'"
     if rng.random() < wide:
         return "'abcdefghijklmnopqrstuvwxyz'"
     return f"'{rng.choice(WORDS)}'"
@@ -96,7 +98,7 @@ class Rows:
 
     def output(self, table, of):
         """(OUTPUT, RETURNING), or nothing."""
-        if self.rng.random() < 0.8:
+        if table.triggers or self.rng.random() < 0.8:
             return "", ""
         names = self.names(table.columns)
         return " OUTPUT " + ", ".join(f"{of}.{name}" for name in names), " RETURNING " + ", ".join(f"{table.name}.{n}" for n in names)
@@ -113,8 +115,8 @@ class Rows:
 
     def nth(self, column, n):
         if column.type.family == "text":
-            length = int(column.type.ms.split("(")[1][:-1])
-            return f"'{str(n).rjust(min(length, 300), 'x')[-length:]}'"
+            length = 2000 if column.type.is_long else min(int(column.type.ms.split("(")[1][:-1]), 300)
+            return f"'{str(n).rjust(length, 'x')[-length:]}'"
         if column.type.family == "date":
             return f"CAST('{2000 + n // 336 % 90}-{1 + n // 28 % 12:02}-{1 + n % 28:02}' AS date)"
         return str(n)
@@ -222,7 +224,10 @@ class Rows:
         if not on:
             return None
         x, y = self.rng.choice(on)
-        sql = f"SELECT {', '.join(self.names(a.columns, 'p.') + self.names(b.columns, 'q.'))} FROM {a.name} p " \
+        said, other = ([c for c in s.columns if not c.type.is_long] for s in (a, b))  # or an answer has gigabytes
+        if not said or not other:
+            return None
+        sql = f"SELECT {', '.join(self.names(said, 'p.') + self.names(other, 'q.'))} FROM {a.name} p " \
               f"{self.rng.choice(['JOIN', 'LEFT JOIN', 'RIGHT JOIN', 'FULL JOIN'])} {b.name} q ON p.{x.name} = q.{y.name}"
         return sql + (f" WHERE {test(self.rng, a.columns, 'p.')}" if self.rng.random() < 0.6 else "")
 

@@ -11,11 +11,17 @@ class Type:
     ms: str
     pg: str
 
+    @property
+    def is_long(self):
+        """It may be no key."""
+        return self.ms.endswith("(max)")
+
 
 TYPES = [Type("int", "int", "int"), Type("int", "bigint", "bigint"), Type("int", "smallint", "smallint"),
          Type("numeric", "decimal(9,2)", "numeric(9,2)"), Type("numeric", "decimal(5,1)", "numeric(5,1)"),
          Type("text", "varchar(5)", "varchar(5)"), Type("text", "varchar(20)", "varchar(20)"),
          Type("text", "nvarchar(10)", "varchar(10)"), Type("text", "varchar(400)", "varchar(400)"),
+         Type("text", "varchar(max)", "text"),
          Type("date", "date", "date")]
 COMPUTED = {"int": Type("int", "bigint", "bigint"), "text": Type("text", "varchar(420)", "text")}
 
@@ -75,6 +81,7 @@ class Table:
     keys: list = dataclasses.field(default_factory=list)
     checks: list = dataclasses.field(default_factory=list)
     foreigns: list = dataclasses.field(default_factory=list)
+    triggers: list = dataclasses.field(default_factory=list)  # (name, name of the table that it writes)
 
     def column(self, name):
         return next(c for c in self.columns if c.name == name)
@@ -82,6 +89,10 @@ class Table:
     @property
     def stored(self):
         return [c for c in self.columns if not c.source]
+
+    @property
+    def indexable(self):
+        return [c for c in self.columns if (not c.source or c.persisted) and not c.type.is_long]
 
     @property
     def has_clustered(self):
@@ -112,6 +123,11 @@ class Schema:
     def is_seen(self, table, column=None):
         """A view stands on it."""
         return any(t == table and column in (None, c) for v in self.views.values() for t, c in v.uses)
+
+    @property
+    def written(self):
+        """Names of the tables that triggers write."""
+        return [name for t in self.tables.values() for _, name in t.triggers]
 
     def foreigns_to(self, table):
         return [f for t in self.tables.values() for f in t.foreigns if f.parent == table]
