@@ -408,6 +408,7 @@ static enum qr_status bind_update(struct qri_compile *c, const struct qr_ast_cal
     const struct qr_ast_expr *arg = ast->args.count == 1 ? ast->args.items[0] : NULL;
     if (shape == NULL || arg == NULL || arg->kind != QR_AE_COLUMN)
         return qr_sql_fail(c->err, 140);
+    QR_TRY(qri_depend(c, shape));
     const struct qr_ast_name *name = &((const struct qr_ast_column *)arg)->name;
     struct qr_str column = name->parts[name->count - 1].text;
     const struct qr_cat_column *col = qr_cat_column_find(shape, column);

@@ -3,15 +3,24 @@
 
 #include "base/banned.h"
 
+/* `inserted` or `deleted`: of the shape that the trigger's table has now. */
+static enum qr_status trigger_source(struct qri_compile *c, const char *name,
+                                     const struct qr_cat_object *shape,
+                                     struct qri_source **ret_source)
+{
+    QR_TRY(qri_depend(c, shape));
+    return qri_rowset_source(c, qr_str(name), shape, ret_source);
+}
+
 static enum qr_status object_source(struct qri_compile *c, const struct qr_ast_name *name,
                                     struct qri_source **ret_source)
 {
     struct qri_object found;
     const struct qr_ast_ident *last = &name->parts[name->count - 1];
     if (name->count == 1 && c->env->inserted != NULL && qr_str_ieqz(last->text, "inserted"))
-        return qri_rowset_source(c, qr_str("inserted"), c->env->inserted, ret_source);
+        return trigger_source(c, "inserted", c->env->inserted, ret_source);
     if (name->count == 1 && c->env->deleted != NULL && qr_str_ieqz(last->text, "deleted"))
-        return qri_rowset_source(c, qr_str("deleted"), c->env->deleted, ret_source);
+        return trigger_source(c, "deleted", c->env->deleted, ret_source);
     QR_TRY(qri_object_find(c, name, false, &found));
     if (found.object->type == QR_CAT_SYSTEM_VIEW && found.object->vtab == NULL)
         return qr_sql_fail(c->err, 216, qri_name_z(c, name)); /* a function that gives rows */

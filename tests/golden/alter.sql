@@ -99,3 +99,23 @@ insert v values (1)
 alter table v add b int null default 2, c int null default 3 with values, d int not null default 4
 alter table v add e int null default 5, f as a + 1 persisted
 select * from v
+GO
+-- a trigger reads inserted as its table is now
+create table g(a int, b int, c decimal(5, 1))
+create table h(a int, b varchar(9))
+GO
+create trigger tg on g after insert as insert h select b, c from inserted
+GO
+insert g values (1, 2, 3.5)
+alter table g drop column a
+GO
+insert g values (4, 5.5)
+GO
+alter table g drop column b
+GO
+insert g values (6.5)
+GO
+alter table g add b int
+GO
+insert g values (7.5, 8)
+select * from h

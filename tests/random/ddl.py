@@ -286,7 +286,7 @@ class Sides:
         return None, run.log
 
 
-def shrink(both, script, found, seconds=300):
+def shrink(both, script, found, seconds=60):
     """Leaves out what the difference does not need."""
     end = time.monotonic() + seconds
     size = len(script) // 2
