@@ -154,6 +154,12 @@ enum qr_status qri_layer_bring(struct qr_pagesvc *svc, const struct qri_layer_de
                QR_F("error", (const char *)local.text), QR_F("went_on", "without it"));
         return qri_layer_lost(desc, ret_layer, err);
     }
+    if (status == QR_OK && atomic_load(&(*ret_layer)->is_hurt)) {
+        char name[QRI_NAME_BYTES_MAX];
+        qri_layer_name(desc, name);
+        QR_LOG(&svc->options.log, QR_WARN, "layer_damaged", QR_F("object", (const char *)name),
+               QR_F("went_on", "with the copy of its header, footer or index"));
+    }
     if (status != QR_OK && err != NULL)
         *err = local;
     return status;

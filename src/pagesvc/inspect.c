@@ -120,6 +120,7 @@ struct look {
     struct qr_layer_info info;
     bool has_header;
     uint8_t head[QRI_LAYER_HEADER_BYTES];
+    uint64_t copy_at; /* of the footer's copy; 0: no copies */
     uint64_t file_bytes, damage_count, entry_count;
     bool whole; /* every block could be read */
     bool any;   /* an entry came before: what follows is it */
@@ -150,22 +151,46 @@ static bool is_good(struct look *k, const char *part, enum qr_status *status, st
     return false;
 }
 
+/* The one in front, or its copy if that is damaged; both are looked at. */
+static enum qr_status choose_header(struct look *k, struct qri_layer_desc *ret_desc,
+                                    struct qri_layer_form *ret_form, struct qr_err *err)
+{
+    enum { ENDS = QRI_LAYER_HEADER_BYTES + QRI_LAYER_FOOTER_BYTES };
+    uint8_t copy[QRI_LAYER_HEADER_BYTES];
+    enum qr_status status = qr_file_read_exactly(k->layer.file, k->head, sizeof k->head, 0, err);
+    if (status == QR_OK)
+        status = qri_header_decode(k->head, ret_desc, ret_form, err);
+    k->has_header = is_good(k, "header", &status, err);
+    if (status != QR_OK || (k->has_header && ret_form->copy_at == 0))
+        return status;
+    uint64_t bytes = k->has_header ? ret_desc->bytes : k->file_bytes;
+    if (bytes < ENDS)
+        return QR_OK;
+    status = qr_file_read_exactly(k->layer.file, copy, sizeof copy, bytes - ENDS, err);
+    if (k->has_header) {
+        if (is_good(k, "header", &status, err) && memcmp(copy, k->head, sizeof copy) != 0)
+            report(k, "header", "its copy is damaged");
+        return status;
+    }
+    if (status == QR_OK && qri_header_decode(copy, ret_desc, ret_form, NULL) == QR_OK) {
+        k->has_header = true;
+        memcpy(k->head, copy, sizeof copy);
+    }
+    return status;
+}
+
 static enum qr_status look_at_header(struct look *k, const struct qr_layer_info *want,
                                      struct qr_err *err)
 {
-    uint8_t head[QRI_LAYER_HEADER_BYTES];
     struct qri_layer_desc d;
     struct qri_layer_form form;
-    enum qr_status status = qr_file_read_exactly(k->layer.file, head, sizeof head, 0, err);
-    if (status == QR_OK)
-        status = qri_header_decode(head, &d, &form, err);
-    if (!is_good(k, "header", &status, err))
-        return status;
-    k->has_header = true;
+    QR_TRY(choose_header(k, &d, &form, err));
+    if (!k->has_header)
+        return QR_OK;
     k->layer.desc = d;
     k->layer.page_bytes = form.page_bytes;
     k->layer.compression = form.compression;
-    memcpy(k->head, head, sizeof head);
+    k->copy_at = form.copy_at;
     k->info = info_of(&d);
     k->info.page_bytes = k->layer.page_bytes;
     k->info.compression = k->layer.compression;
@@ -181,15 +206,47 @@ static enum qr_status look_at_header(struct look *k, const struct qr_layer_info 
     return qri_layer_take_key(&k->layer, k->sight->keyring, &form, err);
 }
 
-static enum qr_status look_at_section(struct look *k, const char *part,
-                                      const struct qri_layer_section *section, struct qr_buf *buf,
-                                      bool *ret_good, struct qr_err *err)
+static const char *const section_names[QRI_SECTION_COUNT] = {
+    [QRI_SECTION_INDEX] = "index", [QRI_SECTION_FILTER] = "filter",   [QRI_SECTION_META] = "meta",
+    [QRI_SECTION_MARKS] = "marks", [QRI_SECTION_CHANGES] = "changes",
+};
+
+static enum qr_status look_at_end(struct look *k, enum qri_layer_end end,
+                                  enum qri_layer_section_no no, struct qr_buf *buf, bool *ret_good,
+                                  struct qr_err *err)
 {
+    const struct qri_layer_section *section = &k->layer.footers[end].sections[no];
+    const char *part = section_names[no];
     qr_buf_clear(buf);
+    *ret_good = false;
+    if (!k->layer.has_footer[end])
+        return QR_OK;
     if (k->sight->section != NULL)
         k->sight->section(k->sight->ctx, part, section->offset, section->bytes);
     enum qr_status status = qri_layer_read_section(&k->layer, section, buf, err);
     *ret_good = is_good(k, part, &status, err);
+    return status;
+}
+
+/* Both of it; one that is good is in `buf` then. */
+static enum qr_status look_at_section(struct look *k, enum qri_layer_section_no no,
+                                      struct qr_buf *buf, bool *ret_good, struct qr_err *err)
+{
+    struct qr_buf copy;
+    bool has_last = false, has_copy = false;
+    QR_TRY(look_at_end(k, QRI_END_LAST, no, buf, &has_last, err));
+    qr_buf_init(&copy, SECTION_BYTES_MAX);
+    enum qr_status status = look_at_end(k, QRI_END_COPY, no, &copy, &has_copy, err);
+    if (has_last && has_copy &&
+        (buf->len != copy.len || (buf->len > 0 && memcmp(buf->data, copy.data, buf->len) != 0)))
+        report(k, section_names[no], "its copy says something else");
+    if (!has_last && has_copy) {
+        qr_buf_clear(buf);
+        qr_buf_add(buf, copy.data, copy.len);
+        status = qr_buf_status(buf, err);
+    }
+    qr_buf_done(&copy);
+    *ret_good = has_last || has_copy;
     return status;
 }
 
@@ -297,11 +354,10 @@ static void check_lsns(struct look *k, const char *part, const struct qr_buf *ro
     }
 }
 
-static enum qr_status look_at_rows(struct look *k, const struct qri_layer_footer *footer,
-                                   struct qr_buf *buf, struct qr_err *err)
+static enum qr_status look_at_rows(struct look *k, struct qr_buf *buf, struct qr_err *err)
 {
     bool good;
-    QR_TRY(look_at_section(k, "meta", &footer->sections[QRI_SECTION_META], buf, &good, err));
+    QR_TRY(look_at_section(k, QRI_SECTION_META, buf, &good, err));
     if (good) {
         struct qri_meta meta = {0};
         enum qr_status status = qri_meta_decode(buf->data, buf->len, &meta, err);
@@ -309,36 +365,86 @@ static enum qr_status look_at_rows(struct look *k, const struct qri_layer_footer
         qri_meta_done(&meta);
         QR_TRY(status);
     }
-    QR_TRY(look_at_section(k, "marks", &footer->sections[QRI_SECTION_MARKS], buf, &good, err));
+    QR_TRY(look_at_section(k, QRI_SECTION_MARKS, buf, &good, err));
     if (good)
         check_lsns(k, "marks", buf, QRI_MARK_BYTES);
-    QR_TRY(look_at_section(k, "changes", &footer->sections[QRI_SECTION_CHANGES], buf, &good, err));
+    QR_TRY(look_at_section(k, QRI_SECTION_CHANGES, buf, &good, err));
     if (good)
         check_lsns(k, "changes", buf, QRI_CHANGE_BYTES);
     return QR_OK;
 }
 
-static enum qr_status look_at_body(struct look *k, struct qr_buf *buf, struct qr_err *err)
+static enum qr_status look_at_footer(struct look *k, enum qri_layer_end end, uint64_t at,
+                                     struct qr_err *err)
 {
-    uint8_t tail[QRI_LAYER_FOOTER_BYTES];
-    struct qri_layer_footer footer;
-    if (k->file_bytes < QRI_LAYER_HEADER_BYTES + QRI_LAYER_FOOTER_BYTES) {
-        report(k, "footer", "the file has only %llu bytes", (unsigned long long)k->file_bytes);
+    uint8_t bytes[QRI_LAYER_FOOTER_BYTES];
+    enum qr_status status = qr_file_read_exactly(k->layer.file, bytes, sizeof bytes, at, err);
+    if (status == QR_OK)
+        status = qri_footer_decode(bytes, k->file_bytes, &k->layer.footers[end], err);
+    k->layer.has_footer[end] = is_good(k, "footer", &status, err);
+    if (k->layer.has_footer[end] && qr_cipher_is_on(&k->layer.key)) {
+        status = qri_ends_open(&k->layer.key, end, k->head, bytes, err);
+        (void)is_good(k, "footer", &status, err);
+    }
+    return status;
+}
+
+static enum qr_status look_at_gap(struct look *k, struct qr_err *err)
+{
+    uint8_t gap[QRI_LAYER_GAP_BYTES];
+    enum qr_status status = qr_file_read_exactly(k->layer.file, gap, sizeof gap,
+                                                 k->copy_at + QRI_LAYER_FOOTER_BYTES, err);
+    if (is_good(k, "footer", &status, err) &&
+        (gap[0] != 0 || memcmp(gap, gap + 1, sizeof gap - 1) != 0))
+        report(k, "footer", "what lies behind its copy is not zeros");
+    return status;
+}
+
+static enum qr_status look_at_footers(struct look *k, struct qr_err *err)
+{
+    uint64_t bytes = k->has_header ? k->layer.desc.bytes : k->file_bytes;
+    if (bytes < QRI_LAYER_HEADER_BYTES + QRI_LAYER_FOOTER_BYTES) {
+        report(k, "footer", "the file has only %llu bytes", (unsigned long long)bytes);
         return QR_OK;
     }
-    enum qr_status status =
-        qr_file_read_exactly(k->layer.file, tail, sizeof tail, k->file_bytes - sizeof tail, err);
-    if (status == QR_OK)
-        status = qri_footer_decode(tail, k->file_bytes, &footer, err);
-    if (!is_good(k, "footer", &status, err))
-        return status;
-    if (qr_cipher_is_on(&k->layer.key)) {
-        status = qri_ends_open(&k->layer.key, k->head, tail, err);
-        if (!is_good(k, "footer", &status, err) && status != QR_OK)
-            return status;
-    }
+    QR_TRY(look_at_footer(k, QRI_END_LAST, bytes - QRI_LAYER_FOOTER_BYTES, err));
+    if (k->copy_at == 0)
+        return QR_OK;
+    QR_TRY(look_at_footer(k, QRI_END_COPY, k->copy_at, err));
+    return look_at_gap(k, err);
+}
+
+static enum qr_status look_at_index(struct look *k, const struct qri_layer_footer *footer,
+                                    struct qr_buf *buf, struct qr_err *err)
+{
     bool good;
-    QR_TRY(look_at_section(k, "filter", &footer.sections[QRI_SECTION_FILTER], buf, &good, err));
+    QR_TRY(look_at_section(k, QRI_SECTION_INDEX, buf, &good, err));
+    if (!good)
+        return QR_OK;
+    uint64_t sections_at = footer->sections[QRI_SECTION_INDEX].offset;
+    if (k->copy_at != 0) {
+        sections_at = k->copy_at;
+        for (int i = 0; i < QRI_SECTION_COUNT; i++)
+            sections_at -= footer->sections[i].bytes;
+    }
+    enum qr_status status = qri_index_decode(buf->data, buf->len, k->file_bytes, &k->layer.blocks,
+                                             &k->layer.block_count, err);
+    if (is_good(k, "index", &status, err))
+        status = look_at_blocks(k, sections_at, err);
+    if (k->whole && k->entry_count != footer->entry_count)
+        report(k, "footer", "it counts %llu entries, there are %llu",
+               (unsigned long long)footer->entry_count, (unsigned long long)k->entry_count);
+    return status;
+}
+
+static enum qr_status look_at_body(struct look *k, struct qr_buf *buf, struct qr_err *err)
+{
+    bool good;
+    QR_TRY(look_at_footers(k, err));
+    enum qri_layer_end end = k->layer.has_footer[QRI_END_LAST] ? QRI_END_LAST : QRI_END_COPY;
+    if (!k->layer.has_footer[end])
+        return QR_OK;
+    QR_TRY(look_at_section(k, QRI_SECTION_FILTER, buf, &good, err));
     if (good && buf->len >= 8 && buf->len <= UINT32_MAX / 8) {
         k->layer.filter_bits = (uint32_t)buf->len * 8;
         k->layer.filter = QR_TAKE(buf->data);
@@ -346,19 +452,9 @@ static enum qr_status look_at_body(struct look *k, struct qr_buf *buf, struct qr
     } else if (good) {
         report(k, "filter", "%zu bytes", buf->len);
     }
-    QR_TRY(look_at_section(k, "index", &footer.sections[QRI_SECTION_INDEX], buf, &good, err));
-    if (good) {
-        status = qri_index_decode(buf->data, buf->len, k->file_bytes, &k->layer.blocks,
-                                  &k->layer.block_count, err);
-        if (is_good(k, "index", &status, err))
-            status = look_at_blocks(k, footer.sections[QRI_SECTION_INDEX].offset, err);
-        QR_TRY(status);
-    }
-    if (good && k->whole && k->entry_count != footer.entry_count)
-        report(k, "footer", "it counts %llu entries, there are %llu",
-               (unsigned long long)footer.entry_count, (unsigned long long)k->entry_count);
-    k->info.entry_count = footer.entry_count;
-    return look_at_rows(k, &footer, buf, err);
+    QR_TRY(look_at_index(k, &k->layer.footers[end], buf, err));
+    k->info.entry_count = k->layer.footers[end].entry_count;
+    return look_at_rows(k, buf, err);
 }
 
 enum qr_status qr_layer_look(struct qr_file *file, const struct qr_layer_info *want,

@@ -11,6 +11,7 @@
 enum {
     MAGIC = 0x594C5251, /* "QRLY" */
     CRC_AT = 12,
+    COPY_AT = 96,
     FOOTER_CRC_AT = QRI_LAYER_FOOTER_BYTES - 8,
     SECTION_ROW_BYTES = 16,
     BITS_PER_PAGE = 10,
@@ -36,23 +37,28 @@ static void bind_ends(const uint8_t *header, const uint8_t *footer, uint8_t dst[
     memcpy(dst + QRI_LAYER_HEADER_BYTES, footer, QRI_LAYER_TAG_AT);
 }
 
-enum qr_status qri_ends_seal(const struct qr_cipher_key *key, const uint8_t *header,
-                             uint8_t *footer, struct qr_err *err)
+static enum qri_layer_part part_of(enum qri_layer_end end)
+{
+    return end == QRI_END_LAST ? QRI_PART_ENDS : QRI_PART_COPY_ENDS;
+}
+
+enum qr_status qri_ends_seal(const struct qr_cipher_key *key, enum qri_layer_end end,
+                             const uint8_t *header, uint8_t *footer, struct qr_err *err)
 {
     uint8_t ends[ENDS_BYTES], nothing[1];
     bind_ends(header, footer, ends);
-    QR_TRY(qr_gcm_seal(key, 0, QRI_PART_ENDS, ends, sizeof ends, nothing, 0,
+    QR_TRY(qr_gcm_seal(key, 0, part_of(end), ends, sizeof ends, nothing, 0,
                        footer + QRI_LAYER_TAG_AT, err));
     qr_put32le(footer + FOOTER_CRC_AT, qr_crc32c(0, footer, FOOTER_CRC_AT));
     return QR_OK;
 }
 
-enum qr_status qri_ends_open(const struct qr_cipher_key *key, const uint8_t *header,
-                             const uint8_t *footer, struct qr_err *err)
+enum qr_status qri_ends_open(const struct qr_cipher_key *key, enum qri_layer_end end,
+                             const uint8_t *header, const uint8_t *footer, struct qr_err *err)
 {
     uint8_t ends[ENDS_BYTES], nothing[1];
     bind_ends(header, footer, ends);
-    return qr_gcm_open(key, 0, QRI_PART_ENDS, ends, sizeof ends, nothing, 0,
+    return qr_gcm_open(key, 0, part_of(end), ends, sizeof ends, nothing, 0,
                        footer + QRI_LAYER_TAG_AT, err);
 }
 
@@ -76,7 +82,15 @@ void qri_header_encode(const struct qri_layer_desc *desc, const struct qri_layer
     qr_put32le(dst + 64, desc->first_page);
     qr_put32le(dst + 68, desc->last_page);
     qr_put64le(dst + 72, desc->bytes);
+    qr_put64le(dst + COPY_AT, form->copy_at);
     qr_put32le(dst + CRC_AT, qr_crc32c(0, dst, QRI_LAYER_HEADER_BYTES));
+}
+
+static bool has_room_for_copies(uint64_t copy_at, uint64_t bytes)
+{
+    enum { AROUND = 2 * QRI_LAYER_HEADER_BYTES + 2 * QRI_LAYER_FOOTER_BYTES };
+    return bytes >= AROUND && copy_at >= QRI_LAYER_HEADER_BYTES &&
+           copy_at <= bytes - AROUND + QRI_LAYER_HEADER_BYTES;
 }
 
 enum qr_status qri_header_decode(const uint8_t src[QRI_LAYER_HEADER_BYTES],
@@ -105,13 +119,17 @@ enum qr_status qri_header_decode(const uint8_t src[QRI_LAYER_HEADER_BYTES],
                                .lsn_max = UINT64_MAX};
     memcpy(d.origin.id, src + 16, QR_TIMELINE_BYTES);
     uint32_t page_bytes = qr_get32le(src + 36);
+    uint64_t copy_at = qr_get64le(src + COPY_AT);
     if ((d.kind != QRI_LAYER_DELTA && d.kind != QRI_LAYER_IMAGE) || d.first_lsn > d.last_lsn ||
         d.first_page > d.last_page || page_bytes < QR_PAGE_BYTES_MIN ||
-        page_bytes > QR_PAGE_BYTES_MAX || (page_bytes & (page_bytes - 1)) != 0)
+        page_bytes > QR_PAGE_BYTES_MAX || (page_bytes & (page_bytes - 1)) != 0 ||
+        (copy_at != 0 && !has_room_for_copies(copy_at, d.bytes)))
         return qr_fail(err, QR_CORRUPT, "layer header breaks its form");
     *ret_desc = d;
-    *ret_form = (struct qri_layer_form){
-        .page_bytes = page_bytes, .compression = src[7], .key_id = qr_get32le(src + 8)};
+    *ret_form = (struct qri_layer_form){.page_bytes = page_bytes,
+                                        .compression = src[7],
+                                        .key_id = qr_get32le(src + 8),
+                                        .copy_at = copy_at};
     memcpy(ret_form->salt, src + QRI_LAYER_SALT_AT, QR_SALT_BYTES);
     return QR_OK;
 }

@@ -56,23 +56,63 @@ enum qr_status qri_layer_read_section(const struct qri_layer *layer,
     return QR_OK;
 }
 
-static enum qr_status check_header(struct qri_layer *layer, const struct qri_layer_desc *want,
-                                   uint64_t file_bytes, uint8_t head[QRI_LAYER_HEADER_BYTES],
-                                   struct qri_layer_form *ret_form, struct qr_err *err)
+/* Of one of two places, so the other may help. */
+static bool is_damage(enum qr_status status)
 {
-    if (file_bytes < QRI_LAYER_HEADER_BYTES + QRI_LAYER_FOOTER_BYTES)
-        return qr_fail(err, QR_CORRUPT, "layer of %llu bytes", (unsigned long long)file_bytes);
-    QR_TRY(qr_file_read_exactly(layer->file, head, QRI_LAYER_HEADER_BYTES, layer->start, err));
+    return status == QR_CORRUPT || status == QR_TRUNCATED || status == QR_IO;
+}
+
+/* From whichever place is whole. */
+static enum qr_status read_either(struct qri_layer *layer, enum qri_layer_section_no no,
+                                  struct qr_buf *buf, struct qr_err *err)
+{
+    enum qr_status status = QR_CORRUPT;
+    for (int end = 0; end < QRI_END_COUNT && is_damage(status); end++) {
+        if (!layer->has_footer[end])
+            continue;
+        if (err != NULL)
+            qr_err_reset(err);
+        status = qri_layer_read_section(layer, &layer->footers[end].sections[no], buf, err);
+        if (is_damage(status))
+            atomic_store(&layer->is_hurt, true);
+    }
+    return status;
+}
+
+static enum qr_status header_at(struct qri_layer *layer, uint64_t at,
+                                uint8_t head[QRI_LAYER_HEADER_BYTES],
+                                struct qri_layer_form *ret_form, struct qr_err *err)
+{
+    const struct qri_layer_desc *want = &layer->desc;
     struct qri_layer_desc have;
+    QR_TRY(qr_file_read_exactly(layer->file, head, QRI_LAYER_HEADER_BYTES, layer->start + at, err));
     QR_TRY(qri_header_decode(head, &have, ret_form, err));
-    layer->page_bytes = ret_form->page_bytes;
-    layer->compression = ret_form->compression;
     if (have.id != want->id || !qr_timeline_eq(&have.origin, &want->origin) ||
         have.slice_no != want->slice_no || have.kind != want->kind ||
         have.first_lsn != want->first_lsn || have.last_lsn != want->last_lsn ||
-        have.bytes != file_bytes)
+        have.bytes != want->bytes)
         return qr_fail(err, QR_CORRUPT, "another layer is in its place");
+    layer->page_bytes = ret_form->page_bytes;
+    layer->compression = ret_form->compression;
     return QR_OK;
+}
+
+static enum qr_status read_header(struct qri_layer *layer, uint8_t head[QRI_LAYER_HEADER_BYTES],
+                                  struct qri_layer_form *ret_form, struct qr_err *err)
+{
+    enum { ENDS = QRI_LAYER_HEADER_BYTES + QRI_LAYER_FOOTER_BYTES };
+    if (layer->desc.bytes < ENDS)
+        return qr_fail(err, QR_CORRUPT, "layer of %llu bytes",
+                       (unsigned long long)layer->desc.bytes);
+    enum qr_status status = header_at(layer, 0, head, ret_form, err);
+    if (is_damage(status) &&
+        header_at(layer, layer->desc.bytes - ENDS, head, ret_form, NULL) == QR_OK) {
+        atomic_store(&layer->is_hurt, true);
+        if (err != NULL)
+            qr_err_reset(err);
+        return QR_OK;
+    }
+    return status;
 }
 
 enum qr_status qri_layer_take_key(struct qri_layer *layer, struct qr_keyring *ring,
@@ -87,29 +127,46 @@ enum qr_status qri_layer_take_key(struct qri_layer *layer, struct qr_keyring *ri
     return QR_OK;
 }
 
-static enum qr_status read_index(struct qri_layer *layer, uint64_t file_bytes, const uint8_t *head,
-                                 struct qr_err *err)
+static enum qr_status footer_at(struct qri_layer *layer, enum qri_layer_end end, uint64_t at,
+                                const uint8_t *head, struct qr_err *err)
 {
-    uint8_t tail[QRI_LAYER_FOOTER_BYTES];
-    struct qri_layer_footer footer;
-    QR_TRY(qr_file_read_exactly(layer->file, tail, sizeof tail,
-                                layer->start + file_bytes - sizeof tail, err));
-    QR_TRY(qri_footer_decode(tail, file_bytes, &footer, err));
+    uint8_t bytes[QRI_LAYER_FOOTER_BYTES];
+    QR_TRY(qr_file_read_exactly(layer->file, bytes, sizeof bytes, layer->start + at, err));
+    QR_TRY(qri_footer_decode(bytes, layer->desc.bytes, &layer->footers[end], err));
     if (qr_cipher_is_on(&layer->key))
-        QR_TRY(qri_ends_open(&layer->key, head, tail, err));
-    layer->meta = footer.sections[QRI_SECTION_META];
-    layer->marks = footer.sections[QRI_SECTION_MARKS];
-    layer->changes = footer.sections[QRI_SECTION_CHANGES];
+        QR_TRY(qri_ends_open(&layer->key, end, head, bytes, err));
+    layer->has_footer[end] = true;
+    return QR_OK;
+}
+
+static enum qr_status read_footers(struct qri_layer *layer, uint64_t copy_at, const uint8_t *head,
+                                   struct qr_err *err)
+{
+    uint64_t last_at = layer->desc.bytes - QRI_LAYER_FOOTER_BYTES;
+    enum qr_status status = footer_at(layer, QRI_END_LAST, last_at, head, err);
+    if (copy_at == 0 || (status != QR_OK && !is_damage(status)))
+        return status;
+    bool has_copy = footer_at(layer, QRI_END_COPY, copy_at, head, NULL) == QR_OK;
+    if (status != QR_OK || !has_copy)
+        atomic_store(&layer->is_hurt, true);
+    if (status == QR_OK || !has_copy)
+        return status;
+    if (err != NULL)
+        qr_err_reset(err);
+    return QR_OK;
+}
+
+static enum qr_status read_index(struct qri_layer *layer, struct qr_err *err)
+{
     struct qr_buf buf;
     qr_buf_init(&buf, SECTION_BYTES_MAX);
-    enum qr_status status =
-        qri_layer_read_section(layer, &footer.sections[QRI_SECTION_INDEX], &buf, err);
+    enum qr_status status = read_either(layer, QRI_SECTION_INDEX, &buf, err);
     if (status == QR_OK)
-        status = qri_index_decode(buf.data, buf.len, file_bytes, &layer->blocks,
+        status = qri_index_decode(buf.data, buf.len, layer->desc.bytes, &layer->blocks,
                                   &layer->block_count, err);
     qr_buf_clear(&buf);
     if (status == QR_OK)
-        status = qri_layer_read_section(layer, &footer.sections[QRI_SECTION_FILTER], &buf, err);
+        status = read_either(layer, QRI_SECTION_FILTER, &buf, err);
     if (status == QR_OK && (buf.len < 8 || buf.len > UINT32_MAX / 8))
         status = qr_fail(err, QR_CORRUPT, "filter of %zu bytes", buf.len);
     if (status == QR_OK) {
@@ -130,6 +187,7 @@ static struct qri_layer *new_layer(const struct qri_layer_desc *desc)
         return NULL;
     atomic_init(&layer->refs, 1);
     atomic_init(&layer->damaged, false);
+    atomic_init(&layer->is_hurt, false);
     layer->serial = atomic_fetch_add(&layer_serial, 1) + 1;
     layer->desc = *desc;
     return layer;
@@ -148,16 +206,13 @@ enum qr_status qri_layer_open_file(struct qr_file *own_file, uint64_t start,
     layer->start = start;
     uint8_t head[QRI_LAYER_HEADER_BYTES];
     struct qri_layer_form form;
-    uint64_t file_bytes = 0;
-    enum qr_status status = qr_file_size(layer->file, &file_bytes, err);
-    if (status == QR_OK) {
-        file_bytes -= file_bytes < start ? file_bytes : start;
-        status = check_header(layer, desc, file_bytes, head, &form, err);
-    }
+    enum qr_status status = read_header(layer, head, &form, err);
     if (status == QR_OK)
         status = qri_layer_take_key(layer, ring, &form, err);
     if (status == QR_OK)
-        status = read_index(layer, file_bytes, head, err);
+        status = read_footers(layer, form.copy_at, head, err);
+    if (status == QR_OK)
+        status = read_index(layer, err);
     if (status != QR_OK) {
         free_layer(layer);
         return status;
@@ -353,9 +408,14 @@ enum qr_status qri_layer_walk(struct qri_layer *layer, struct qri_walk *walk, ui
     return status;
 }
 
-static uint32_t clear_bytes(const struct qri_layer *layer, const struct qri_layer_section *section)
+static enum qr_status read_rows(struct qri_layer *layer, enum qri_layer_section_no no,
+                                size_t row_bytes, struct qr_buf *rows, struct qr_err *err)
 {
-    return section->bytes - (qr_cipher_is_on(&layer->key) ? QR_TAG_BYTES : 0);
+    size_t before = rows->len;
+    QR_TRY(read_either(layer, no, rows, err));
+    if ((rows->len - before) % row_bytes != 0)
+        return qr_fail(err, QR_CORRUPT, "marks of layer %llx", (unsigned long long)layer->desc.id);
+    return QR_OK;
 }
 
 enum qr_status qri_layer_meta(struct qri_layer *layer, struct qri_meta *ret_meta,
@@ -365,18 +425,14 @@ enum qr_status qri_layer_meta(struct qri_layer *layer, struct qri_meta *ret_meta
         return fail_lost(layer, err);
     struct qr_buf buf;
     qr_buf_init(&buf, SECTION_BYTES_MAX);
-    enum qr_status status = qri_layer_read_section(layer, &layer->meta, &buf, err);
+    enum qr_status status = read_either(layer, QRI_SECTION_META, &buf, err);
     if (status == QR_OK)
         status = qri_meta_decode(buf.data, buf.len, ret_meta, err);
     qr_buf_done(&buf);
     if (status == QR_OK)
-        status = qri_layer_read_section(layer, &layer->marks, marks, err);
+        status = read_rows(layer, QRI_SECTION_MARKS, QRI_MARK_BYTES, marks, err);
     if (status == QR_OK)
-        status = qri_layer_read_section(layer, &layer->changes, changes, err);
-    if (status == QR_OK && (clear_bytes(layer, &layer->marks) % QRI_MARK_BYTES != 0 ||
-                            clear_bytes(layer, &layer->changes) % QRI_CHANGE_BYTES != 0))
-        status =
-            qr_fail(err, QR_CORRUPT, "marks of layer %llx", (unsigned long long)layer->desc.id);
+        status = read_rows(layer, QRI_SECTION_CHANGES, QRI_CHANGE_BYTES, changes, err);
     if (status == QR_CORRUPT)
         atomic_store(&layer->damaged, true);
     return status;

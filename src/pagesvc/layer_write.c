@@ -1,5 +1,6 @@
 /* layer_write.c - writing a layer file; its form is in layer_int.h. */
 #include "layer_int.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/crc.h"
@@ -172,49 +173,67 @@ enum qr_status qri_layer_writer_add(struct qri_layer_writer *w, uint32_t page_no
     return qr_buf_status(&w->block, err);
 }
 
-static enum qr_status add_section(struct qri_layer_writer *w, struct qri_layer_footer *footer,
-                                  enum qri_layer_section_no no, const void *bytes, size_t count,
-                                  struct qr_err *err)
+static enum qr_status add_sections(struct qri_layer_writer *w,
+                                   const struct qr_buf *const sections[QRI_SECTION_COUNT],
+                                   struct qri_layer_footer *ret_footer, struct qr_err *err)
 {
-    size_t at = w->out.len;
-    uint64_t offset = w->written + at;
-    qr_buf_add(&w->out, bytes, count);
-    QR_TRY(seal_from(w, at, offset, QRI_PART_SECTION, err));
-    size_t stored = w->out.len - at;
-    footer->sections[no] = (struct qri_layer_section){
-        .offset = offset, .bytes = (uint32_t)stored, .crc = qr_crc32c(0, w->out.data + at, stored)};
+    ret_footer->entry_count = w->desc.entry_count;
+    for (int i = 0; i < QRI_SECTION_COUNT; i++) {
+        size_t at = w->out.len;
+        uint64_t offset = w->written + at;
+        qr_buf_add(&w->out, sections[i]->data, sections[i]->len);
+        QR_TRY(seal_from(w, at, offset, QRI_PART_SECTION, err));
+        size_t stored = w->out.len - at;
+        ret_footer->sections[i] =
+            (struct qri_layer_section){.offset = offset,
+                                       .bytes = (uint32_t)stored,
+                                       .crc = qr_crc32c(0, w->out.data + at, stored)};
+    }
     return QR_OK;
 }
 
-static enum qr_status add_filter(struct qri_layer_writer *w, struct qri_layer_footer *footer,
-                                 struct qr_err *err)
+static enum qr_status add_footer(struct qri_layer_writer *w, enum qri_layer_end end,
+                                 const struct qri_layer_footer *footer, struct qr_err *err)
 {
-    uint32_t bits = qri_filter_bits(w->page_count);
-    uint8_t *filter = calloc(1, bits / 8);
-    if (filter == NULL)
-        return qr_fail(err, QR_NOMEM, "filter of a layer");
-    for (size_t i = 0; i < w->page_count; i++)
-        qri_filter_add(filter, bits, w->pages[i]);
-    enum qr_status status = add_section(w, footer, QRI_SECTION_FILTER, filter, bits / 8, err);
-    free(filter);
-    return status;
+    uint8_t bytes[QRI_LAYER_FOOTER_BYTES];
+    qri_footer_encode(footer, bytes);
+    if (qr_cipher_is_on(&w->key))
+        QR_TRY(qri_ends_seal(&w->key, end, w->head, bytes, err));
+    qr_buf_add(&w->out, bytes, sizeof bytes);
+    return QR_OK;
 }
 
-static enum qr_status write_ends(struct qri_layer_writer *w, const struct qri_layer_footer *footer,
-                                 struct qr_err *err)
+/* What the header says is known once the first of two equal ends has been laid out. */
+static void make_header(struct qri_layer_writer *w, const struct qri_layer_footer *footer)
 {
-    struct qri_layer_form form = {
-        .page_bytes = w->page_bytes, .compression = w->compression, .key_id = w->key.id};
-    uint8_t tail[QRI_LAYER_FOOTER_BYTES];
+    struct qri_layer_form form = {.page_bytes = w->page_bytes,
+                                  .compression = w->compression,
+                                  .key_id = w->key.id,
+                                  .copy_at = w->written + w->out.len};
     memcpy(form.salt, w->key.salt, QR_SALT_BYTES);
-    w->desc.bytes = w->written + w->out.len + sizeof tail;
+    w->desc.bytes = form.copy_at + QRI_LAYER_FOOTER_BYTES + QRI_LAYER_GAP_BYTES +
+                    QRI_LAYER_HEADER_BYTES + QRI_LAYER_FOOTER_BYTES;
+    for (int i = 0; i < QRI_SECTION_COUNT; i++)
+        w->desc.bytes += footer->sections[i].bytes;
     w->desc.raw_bytes = w->desc.bytes + w->saved;
     qri_header_encode(&w->desc, &form, w->head);
-    qri_footer_encode(footer, tail);
-    if (qr_cipher_is_on(&w->key))
-        QR_TRY(qri_ends_seal(&w->key, w->head, tail, err));
-    qr_buf_add(&w->out, tail, sizeof tail);
+}
+
+static enum qr_status write_ends(struct qri_layer_writer *w,
+                                 const struct qr_buf *const sections[QRI_SECTION_COUNT],
+                                 struct qr_err *err)
+{
+    struct qri_layer_footer footer;
+    QR_TRY(add_sections(w, sections, &footer, err));
+    make_header(w, &footer);
+    QR_TRY(add_footer(w, QRI_END_COPY, &footer, err));
+    qr_buf_fill(&w->out, 0, QRI_LAYER_GAP_BYTES);
     QR_TRY(write_out(w, err));
+    QR_TRY(add_sections(w, sections, &footer, err));
+    qr_buf_add(&w->out, w->head, sizeof w->head);
+    QR_TRY(add_footer(w, QRI_END_LAST, &footer, err));
+    QR_TRY(write_out(w, err));
+    assert(w->written == w->desc.bytes);
     if (w->stage != NULL)
         return qr_blob_stage_end(w->place.blob, QR_TAKE(w->stage), w->head, sizeof w->head, NULL,
                                  NULL, err);
@@ -222,29 +241,41 @@ static enum qr_status write_ends(struct qri_layer_writer *w, const struct qri_la
     return qr_file_sync(w->file, err);
 }
 
+static void make_filter(const struct qri_layer_writer *w, struct qr_buf *filter)
+{
+    uint32_t bits = qri_filter_bits(w->page_count);
+    qr_buf_fill(filter, 0, bits / 8);
+    for (size_t i = 0; i < w->page_count && filter->len > 0; i++)
+        qri_filter_add(filter->data, bits, w->pages[i]);
+}
+
 static enum qr_status write_end(struct qri_layer_writer *w, const struct qri_meta *meta,
                                 const struct qr_buf *marks, const struct qr_buf *changes,
                                 struct qr_err *err)
 {
     QR_TRY(end_block(w, err));
-    struct qri_layer_footer footer = {.entry_count = w->desc.entry_count};
     if (w->desc.kind == QRI_LAYER_DELTA) {
         w->desc.first_page = w->page_count > 0 ? w->pages[0] : 0;
         w->desc.last_page = w->page_count > 0 ? w->pages[w->page_count - 1] : 0;
     }
-    QR_TRY(add_section(w, &footer, QRI_SECTION_INDEX, w->index.data, w->index.len, err));
-    QR_TRY(add_filter(w, &footer, err));
-    struct qr_buf encoded;
+    struct qr_buf filter, encoded;
+    qr_buf_init(&filter, SECTION_BYTES_MAX);
     qr_buf_init(&encoded, SECTION_BYTES_MAX);
+    make_filter(w, &filter);
     qri_meta_encode(meta, &encoded);
-    enum qr_status status = qr_buf_status(&encoded, err);
+    const struct qr_buf *const sections[QRI_SECTION_COUNT] = {
+        [QRI_SECTION_INDEX] = &w->index, [QRI_SECTION_FILTER] = &filter,
+        [QRI_SECTION_META] = &encoded,   [QRI_SECTION_MARKS] = marks,
+        [QRI_SECTION_CHANGES] = changes,
+    };
+    enum qr_status status = qr_buf_status(&filter, err);
     if (status == QR_OK)
-        status = add_section(w, &footer, QRI_SECTION_META, encoded.data, encoded.len, err);
+        status = qr_buf_status(&encoded, err);
+    if (status == QR_OK)
+        status = write_ends(w, sections, err);
+    qr_buf_done(&filter);
     qr_buf_done(&encoded);
-    QR_TRY(status);
-    QR_TRY(add_section(w, &footer, QRI_SECTION_MARKS, marks->data, marks->len, err));
-    QR_TRY(add_section(w, &footer, QRI_SECTION_CHANGES, changes->data, changes->len, err));
-    return write_ends(w, &footer, err);
+    return status;
 }
 
 enum qr_status qri_layer_writer_end(struct qri_layer_writer *own_writer,

@@ -233,6 +233,19 @@ struct qri_layer_section {
     uint64_t offset;
     uint32_t bytes, crc;
 };
+enum qri_layer_section_no {
+    QRI_SECTION_INDEX,
+    QRI_SECTION_FILTER,
+    QRI_SECTION_META,
+    QRI_SECTION_MARKS,
+    QRI_SECTION_CHANGES,
+    QRI_SECTION_COUNT,
+};
+struct qri_layer_footer {
+    struct qri_layer_section sections[QRI_SECTION_COUNT];
+    uint64_t entry_count;
+};
+enum qri_layer_end { QRI_END_LAST, QRI_END_COPY, QRI_END_COUNT }; /* two of the same */
 struct qri_layer {
     _Atomic int refs;
     struct qri_layer_desc desc;
@@ -249,10 +262,13 @@ struct qri_layer {
     size_t block_count;
     uint8_t *filter;
     uint32_t filter_bits;
-    struct qri_layer_section meta, marks, changes;
-    uint64_t serial; /* of this opening of it, in this process */
+    struct qri_layer_footer footers[QRI_END_COUNT];
+    bool has_footer[QRI_END_COUNT];
+    _Atomic bool is_hurt; /* one of two headers, footers or sections is damaged; the other serves */
+    uint64_t serial;      /* of this opening of it, in this process */
 };
-/* Reads and verifies header, footer, index and filter against `desc`. Hostile input. */
+/* Reads and verifies header, footer, index and filter against `desc`, or their copies. Hostile
+ * input. */
 QR_NODISCARD enum qr_status qri_layer_open(struct qr_env *env, struct qr_keyring *ring,
                                            const char *path, const struct qri_layer_desc *desc,
                                            struct qri_layer **ret_layer, struct qr_err *err);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "bed.h"
 #include "env/sim.h"
+#include "layer_int.h"
 #include "qr_test.h"
 
 struct files {
@@ -108,6 +109,7 @@ static int work_around_damage(struct bed *b)
 static void test_damage_does_not_stop_merges_of_what_is_well(void **state)
 {
     (void)state;
+    const uint64_t in_block = 64 + QRI_LAYER_HEADER_BYTES + 100;
     int failed = 0;
     for (unsigned n = 1; n <= 9; n++) {
         struct bed b;
@@ -120,7 +122,7 @@ static void test_damage_does_not_stop_merges_of_what_is_well(void **state)
         struct files layer = files_in(&b, bed_objects, part);
         assert_int_equal(layer.count, 1);
         snprintf(path, sizeof path, "%s", layer.last);
-        assert_int_equal(qr_sim_flip_bit(b.sim, path, layer.bytes / 2 * 8), QR_OK);
+        assert_int_equal(qr_sim_flip_bit(b.sim, path, in_block * 8), QR_OK);
         int times = work_around_damage(&b);
         assert_in_range(times, 0, 3);
         failed += times;
@@ -130,12 +132,38 @@ static void test_damage_does_not_stop_merges_of_what_is_well(void **state)
         (void)bed_count_right(&b);
         bed_work(&b);
         if (files_in(&b, bed_objects, part).count == 1) { /* nothing else has what is in it */
-            assert_int_equal(qr_sim_flip_bit(b.sim, path, layer.bytes / 2 * 8), QR_OK);
+            assert_int_equal(qr_sim_flip_bit(b.sim, path, in_block * 8), QR_OK);
             bed_check(&b);
         }
         bed_free(&b);
     }
     assert_true(failed > 0);
+}
+
+static void flip(struct bed *b, const char *path, uint64_t byte)
+{
+    assert_int_equal(qr_sim_flip_bit(b->sim, path, byte * 8), QR_OK);
+}
+
+/* Of byte `n` of a layer's header in an object's file. */
+static uint64_t in_header(uint64_t n)
+{
+    return 64 + n;
+}
+
+static uint64_t in_header_copy(const struct files *layer, uint64_t n)
+{
+    return layer->bytes - QRI_LAYER_FOOTER_BYTES - QRI_LAYER_HEADER_BYTES + n;
+}
+
+static uint32_t count_right_anew(struct bed *b)
+{
+    bed_open(b, 1 << 20);
+    assert_int_equal(qr_pagesvc_attach(b->svc, &b->id, NULL), QR_OK);
+    uint32_t right = bed_count_right(b);
+    world_check(&b->w, b->svc, &b->id, &b->w.commits[0]); /* as of before that layer */
+    bed_close(b);
+    return right;
 }
 
 static void test_a_layer_that_cannot_be_opened_hides_no_other(void **state)
@@ -152,29 +180,23 @@ static void test_a_layer_that_cannot_be_opened_hides_no_other(void **state)
     bed_ingest(&b);
     assert_int_equal(qr_pagesvc_flush(b.svc, &b.id, NULL), QR_OK);
     uint32_t pages = b.w.commits[b.w.commit_count - 1].db_pages;
-    struct files layers = files_in(&b, bed_objects, ".delta");
-    assert_int_equal(layers.count, 3);
-    char middle[600];
-    snprintf(middle, sizeof middle, "%s", layers.last);
-    assert_non_null(strchr(middle, '3'));
-    size_t digit = strlen(middle) - strlen("3.delta~");
-    assert_int_equal(middle[digit], '3');
-    middle[digit] = '2';
-    static const uint64_t places[] = {64 + 5, 64 + 20, 10}; /* the layer's header; the object's */
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        bed_close(&b);
-        assert_int_equal(qr_sim_flip_bit(b.sim, middle, places[i] * 8), QR_OK);
-        bed_open(&b, 1 << 20);
-        assert_int_equal(qr_pagesvc_attach(b.svc, &b.id, NULL), QR_OK);
-        uint32_t right = bed_count_right(&b);
-        if (places[i] < 64) /* what is in it is well */
-            assert_int_equal(right, pages);
-        else
-            assert_true(right < pages && right > 0);
-        world_check(&b.w, b.svc, &b.id, &b.w.commits[0]); /* as of before that layer */
-        assert_int_equal(qr_sim_flip_bit(b.sim, middle, places[i] * 8), QR_OK);
-    }
+    assert_int_equal(files_in(&b, bed_objects, ".delta").count, 3);
+    struct files middle = files_in(&b, bed_objects, "2.delta");
+    assert_int_equal(middle.count, 1);
     bed_close(&b);
+    flip(&b, middle.last, 10); /* the object's header: what is in it is well */
+    assert_int_equal(count_right_anew(&b), pages);
+    flip(&b, middle.last, 10);
+    for (uint64_t n = 5; n < 30; n += 15) {
+        flip(&b, middle.last, in_header(n));
+        assert_int_equal(count_right_anew(&b), pages);
+        flip(&b, middle.last, in_header_copy(&middle, n));
+        uint32_t right = count_right_anew(&b);
+        assert_true(right < pages && right > 0);
+        flip(&b, middle.last, in_header(n));
+        assert_int_equal(count_right_anew(&b), pages);
+        flip(&b, middle.last, in_header_copy(&middle, n));
+    }
     bed_open(&b, 1 << 20);
     assert_int_equal(qr_pagesvc_attach(b.svc, &b.id, NULL), QR_OK);
     bed_check(&b);
@@ -228,11 +250,12 @@ test_without_the_newest_layer_a_slice_is_not_attached_and_the_error_says_why(voi
     bed_close(&b);
     struct files layers = files_in(&b, bed_objects, ".delta");
     assert_int_equal(layers.count, 1);
-    assert_int_equal(qr_sim_flip_bit(b.sim, layers.last, (64 + 20) * 8), QR_OK);
+    flip(&b, layers.last, in_header(20));
+    flip(&b, layers.last, in_header_copy(&layers, 20));
     bed_open(&b, 1 << 20);
     assert_int_equal(qr_pagesvc_attach(b.svc, &b.id, &err), QR_CORRUPT);
     assert_non_null(strstr(err.text, "layer 100000001"));
-    assert_int_equal(qr_sim_flip_bit(b.sim, layers.last, (64 + 20) * 8), QR_OK);
+    flip(&b, layers.last, in_header(20)); /* one of the two is enough */
     assert_int_equal(qr_pagesvc_attach(b.svc, &b.id, &err), QR_OK);
     bed_check(&b);
     bed_free(&b);
