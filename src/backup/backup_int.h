@@ -52,8 +52,9 @@ QR_NODISCARD enum qr_status qri_page_next(const struct qr_buf *raw, size_t *at, 
 
 /* --- manifest.c: the rows of a chain as bytes --- */
 
-void qri_chain_encode(const struct qr_timeline *timeline, uint32_t chain,
-                      const struct qr_backup_row *rows, size_t count, struct qr_buf *dst);
+/* One row at least. */
+void qri_chain_encode(uint32_t chain, const struct qr_backup_row *rows, size_t count,
+                      struct qr_buf *dst);
 /* Appends to the catalog's rows. Hostile input. */
 QR_NODISCARD enum qr_status qri_chain_decode(const uint8_t *bytes, size_t count, uint32_t chain,
                                              struct qr_backup_catalog *catalog, struct qr_err *err);
@@ -70,7 +71,6 @@ QR_NODISCARD enum qr_status qri_backup_delete_prefix(const struct qr_backup_plac
 QR_NODISCARD enum qr_status qri_backup_delete_chain(const struct qr_backup_place *place,
                                                     uint32_t chain, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_part_get(const struct qr_backup_place *place,
-                                         const struct qr_timeline *timeline,
                                          const struct qr_backup_row *row, uint32_t part_no,
                                          struct qri_part *ret_part, struct qr_buf *raw,
                                          struct qr_err *err);
@@ -90,6 +90,9 @@ const struct qr_backup_row *qri_log_at(const struct qr_backup_catalog *catalog, 
  * not known. `full` may be NULL. */
 QR_NODISCARD enum qr_status qri_check_newest(const struct qr_backup_catalog *catalog,
                                              const struct qr_backup_row *full, struct qr_err *err);
+/* Those of one store, in the catalog's memory. */
+struct qr_backup_catalog qri_backups_of(const struct qr_backup_catalog *catalog,
+                                        const struct qr_timeline *timeline);
 /* The newest full backup; NULL: none. */
 const struct qr_backup_row *qri_newest_full(const struct qr_backup_catalog *catalog);
 /* The log backup that reaches furthest; NULL: none. */

@@ -138,6 +138,20 @@ enum qr_status qr_backup_list(const struct qr_backup_place *place,
     return status;
 }
 
+/* A store is made anew, never gone back to: what is of one lies together. */
+struct qr_backup_catalog qri_backups_of(const struct qr_backup_catalog *catalog,
+                                        const struct qr_timeline *timeline)
+{
+    struct qr_backup_catalog of = *catalog;
+    while (of.count > 0 && !qr_timeline_eq(&of.rows[of.count - 1].timeline, timeline))
+        of.count--;
+    while (of.count > 0 && !qr_timeline_eq(&of.rows[0].timeline, timeline)) {
+        of.rows++;
+        of.count--;
+    }
+    return of;
+}
+
 const struct qr_backup_row *qri_newest_full(const struct qr_backup_catalog *catalog)
 {
     const struct qr_backup_row *newest = NULL;
@@ -167,9 +181,9 @@ const struct qr_backup_row *qri_last_log(const struct qr_backup_catalog *catalog
 
 /* --- parts --- */
 
-enum qr_status qri_part_get(const struct qr_backup_place *place, const struct qr_timeline *timeline,
-                            const struct qr_backup_row *row, uint32_t part_no,
-                            struct qri_part *ret_part, struct qr_buf *raw, struct qr_err *err)
+enum qr_status qri_part_get(const struct qr_backup_place *place, const struct qr_backup_row *row,
+                            uint32_t part_no, struct qri_part *ret_part, struct qr_buf *raw,
+                            struct qr_err *err)
 {
     char name[QRI_OBJECT_NAME_BYTES];
     struct qr_buf buf;
@@ -184,7 +198,7 @@ enum qr_status qri_part_get(const struct qr_backup_place *place, const struct qr
     if (status == QR_OK && (ret_part->set_id != row->set_id || ret_part->chain != row->chain ||
                             ret_part->seq != row->seq || ret_part->part_no != part_no ||
                             ret_part->page_bytes != row->page_bytes ||
-                            !qr_timeline_eq(&ret_part->timeline, timeline) ||
+                            !qr_timeline_eq(&ret_part->timeline, &row->timeline) ||
                             (row->kind == QR_BACKUP_LOG) != (ret_part->content == QRI_CONTENT_LOG)))
         status = qr_fail(err, QR_CORRUPT, "it belongs to another backup");
     return qr_wrap(err, status, "read '%s'", name);
@@ -322,4 +336,20 @@ enum qr_status qr_backup_delete_all(const struct qr_backup_place *place, struct 
         QR_TRY(qri_backup_delete_prefix(place, prefix, err));
     }
     return QR_OK;
+}
+
+enum qr_status qr_backup_forget(const struct qr_backup_place *place, struct qr_err *err)
+{
+    static const struct qr_timeline none;
+    struct qr_backup_catalog c;
+    const struct qr_timeline *last = &none;
+    QR_TRY(qr_backup_list(place, &c, err));
+    enum qr_status status = qr_backup_delete_all(place, err);
+    for (size_t i = 0; i < c.count && status == QR_OK && place->keyring != NULL; i++) {
+        if (!qr_timeline_eq(&c.rows[i].timeline, last))
+            status = qr_keyring_destroy(place->keyring, &c.rows[i].timeline, err);
+        last = &c.rows[i].timeline;
+    }
+    qr_backup_catalog_done(&c);
+    return status;
 }

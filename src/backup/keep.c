@@ -7,9 +7,9 @@
 
 struct keep {
     const struct qr_backup_place *from, *to;
-    const struct qr_timeline *timeline; /* new */
-    struct qr_backup_catalog catalog;
-    struct qr_backup_row *rows; /* the new manifest's */
+    const struct qr_timeline *timeline;    /* new */
+    struct qr_backup_catalog all, catalog; /* catalog: of the store as it is now */
+    struct qr_backup_row *rows;            /* the new manifest's */
     size_t count;
     bool in_log; /* which no other choice has twice */
     struct qr_buf raw, stored;
@@ -22,7 +22,7 @@ static enum qr_status copy_part(struct keep *k, const struct qr_backup_row *row,
     char name[QRI_OBJECT_NAME_BYTES];
     qr_buf_clear(&k->raw);
     qr_buf_clear(&k->stored);
-    QR_TRY(qri_part_get(k->from, &k->catalog.timeline, row, part_no, &part, &k->raw, err));
+    QR_TRY(qri_part_get(k->from, row, part_no, &part, &k->raw, err));
     part.timeline = *k->timeline;
     part.chain = to->chain;
     part.seq = to->seq;
@@ -49,6 +49,7 @@ static enum qr_status copy_row(struct keep *k, const struct qr_backup_row *row, 
     to->chain = 1;
     to->seq = (uint32_t)k->count++;
     to->stored_bytes = 0;
+    to->timeline = *k->timeline;
     qr_env_random(env, &to->set_id, sizeof to->set_id);
     for (uint32_t i = 0; i < row->part_count; i++)
         QR_TRY(copy_part(k, row, i, to, err));
@@ -77,7 +78,7 @@ static enum qr_status name_it(struct keep *k, struct qr_err *err)
     struct qr_buf buf;
     qr_buf_init(&buf, SIZE_MAX / 4);
     qri_chain_name(k->to, 1, name);
-    qri_chain_encode(k->timeline, 1, k->rows, k->count, &buf);
+    qri_chain_encode(1, k->rows, k->count, &buf);
     enum qr_status status = qr_buf_status(&buf, err);
     if (status == QR_OK)
         status = qr_blob_put(k->to->blob, name, buf.data, buf.len, "", NULL, err);
@@ -88,7 +89,10 @@ static enum qr_status name_it(struct keep *k, struct qr_err *err)
 static enum qr_status copy(struct keep *k, struct qr_err *err)
 {
     struct qri_choice choice;
-    QR_TRY(qr_wrap(err, qr_backup_list(k->from, &k->catalog, err), "list backups"));
+    QR_TRY(qr_wrap(err, qr_backup_list(k->from, &k->all, err), "list backups"));
+    k->catalog = k->all;
+    if (k->all.count > 0)
+        k->catalog = qri_backups_of(&k->all, &k->all.rows[k->all.count - 1].timeline);
     QR_TRY(qri_check_newest(&k->catalog, qri_newest_full(&k->catalog), err));
     QR_TRY(qri_choose_base(&k->catalog, UINT64_MAX, 0, &choice, err));
     enum qr_status status = copy_rows(k, &choice, err);
@@ -144,7 +148,7 @@ enum qr_status qr_backup_keep(const struct qr_backup_place *from, const struct q
         *ret_stored_bytes = stored_bytes(k.rows, k.count);
     qr_buf_done(&k.raw);
     qr_buf_done(&k.stored);
-    qr_backup_catalog_done(&k.catalog);
+    qr_backup_catalog_done(&k.all);
     free(k.rows);
     return qr_wrap(err, status, "keep a backup");
 }

@@ -40,15 +40,15 @@ static void add_row(struct qr_buf *dst, const struct qr_backup_row *r)
     qr_buf_fill(dst, 0, QRI_ROW_BYTES - 24 - 96);
 }
 
-void qri_chain_encode(const struct qr_timeline *timeline, uint32_t chain,
-                      const struct qr_backup_row *rows, size_t count, struct qr_buf *dst)
+void qri_chain_encode(uint32_t chain, const struct qr_backup_row *rows, size_t count,
+                      struct qr_buf *dst)
 {
     size_t start = dst->len;
     qr_buf_add(dst, magic, sizeof magic);
     qr_buf_add8(dst, QR_FORMAT_VERSION);
     qr_buf_add8(dst, QR_CHECKSUM_CRC32C);
     qr_buf_fill(dst, 0, 10);
-    qr_buf_add(dst, timeline->id, QR_TIMELINE_BYTES);
+    qr_buf_add(dst, rows[0].timeline.id, QR_TIMELINE_BYTES);
     qr_buf_add32le(dst, chain);
     qr_buf_add32le(dst, (uint32_t)count);
     qr_buf_fill(dst, 0, QRI_MANIFEST_HEADER_BYTES - 40);
@@ -114,8 +114,7 @@ enum qr_status qri_chain_decode(const uint8_t *bytes, size_t count, uint32_t cha
     memcpy(timeline.id, bytes + 16, QR_TIMELINE_BYTES);
     uint32_t rows = qr_get32le(bytes + 36);
     if (rows == 0 || rows > QRI_ROWS_MAX || qr_get32le(bytes + 32) != chain ||
-        count - QRI_MANIFEST_HEADER_BYTES != (size_t)rows * QRI_ROW_BYTES ||
-        (catalog->count > 0 && !qr_timeline_eq(&timeline, &catalog->timeline)))
+        count - QRI_MANIFEST_HEADER_BYTES != (size_t)rows * QRI_ROW_BYTES)
         return qr_fail(err, QR_CORRUPT, "a manifest of chain %u with %u rows in %zu bytes",
                        qr_get32le(bytes + 32), rows, count);
     QR_TRY(reserve(catalog, rows, err));
@@ -124,9 +123,9 @@ enum qr_status qri_chain_decode(const uint8_t *bytes, size_t count, uint32_t cha
             get_row(bytes + QRI_MANIFEST_HEADER_BYTES + (size_t)i * QRI_ROW_BYTES, chain);
         if (!row_is_sound(&r, i))
             return qr_fail(err, QR_CORRUPT, "row %u of a backup manifest", i);
+        r.timeline = timeline;
         catalog->rows[catalog->count + i] = r;
     }
     catalog->count += rows;
-    catalog->timeline = timeline;
     return QR_OK;
 }

@@ -46,7 +46,7 @@ static enum qr_status put_manifest(struct mirror *m, uint32_t chain,
     struct qr_buf buf;
     qr_buf_init(&buf, SIZE_MAX / 4);
     qri_chain_name(m->to, chain, name);
-    qri_chain_encode(&m->there.timeline, chain, rows, count, &buf);
+    qri_chain_encode(chain, rows, count, &buf);
     enum qr_status status = qr_buf_status(&buf, err);
     if (status == QR_OK)
         status = qr_blob_put(m->to->blob, name, buf.data, buf.len, NULL, NULL, err);
@@ -57,11 +57,15 @@ static enum qr_status put_manifest(struct mirror *m, uint32_t chain,
 /* What the chain has more than its copy. */
 static enum qr_status copy_chain(struct mirror *m, uint32_t chain, struct qr_err *err)
 {
-    size_t first = 0, ignored = 0, count = rows_of(&m->there, chain, &first);
-    size_t copied = rows_of(&m->here, chain, &ignored);
+    size_t first = 0, copy = 0, count = rows_of(&m->there, chain, &first);
+    size_t copied = rows_of(&m->here, chain, &copy);
+    const struct qr_backup_row *rows = m->there.rows + first;
+    if (copied > 0 && !qr_timeline_eq(&rows->timeline, &m->here.rows[copy].timeline))
+        return qr_fail(err, QR_CONFLICT, "the second backups are of another store");
     if (copied >= count)
         return QR_OK;
-    const struct qr_backup_row *rows = m->there.rows + first;
+    if (m->from->keyring != NULL && m->to->keyring != NULL)
+        QR_TRY(qr_keyring_copy(m->from->keyring, &rows->timeline, m->to->keyring, err));
     for (size_t i = copied; i < count; i++) {
         for (uint32_t p = 0; p < rows[i].part_count; p++)
             QR_TRY(copy_part(m, &rows[i], p, err));
@@ -90,10 +94,6 @@ static enum qr_status run(struct mirror *m, bool adds, struct qr_err *err)
     QR_TRY(qr_wrap(err, qr_backup_list(m->to, &m->here, err), "list the second backups"));
     if (m->there.count == 0)
         return QR_OK;
-    if (m->here.count > 0 && !qr_timeline_eq(&m->there.timeline, &m->here.timeline))
-        return qr_fail(err, QR_CONFLICT, "the second backups are of another store");
-    if (adds && m->from->keyring != NULL && m->to->keyring != NULL)
-        QR_TRY(qr_keyring_copy(m->from->keyring, &m->there.timeline, m->to->keyring, err));
     for (size_t i = 0; i < m->there.count && adds; i++)
         if (m->there.rows[i].seq == 0)
             QR_TRY(copy_chain(m, m->there.rows[i].chain, err));

@@ -16,7 +16,7 @@ struct counter {
 
 struct restore {
     const struct qr_backup_place *place;
-    struct qr_backup_catalog catalog;
+    struct qr_backup_catalog all, catalog; /* catalog: of the store that there was then */
     uint64_t until_wall_ns;
     struct qri_choice use;
     struct qri_log_walk walk;
@@ -117,7 +117,7 @@ static enum qr_status build_set(struct restore *r, const struct qr_backup_row *r
     for (uint32_t i = 0; i < row->part_count; i++) {
         struct qri_part part;
         qr_buf_clear(&r->raw);
-        QR_TRY(qri_part_get(r->place, &r->catalog.timeline, row, i, &part, &r->raw, err));
+        QR_TRY(qri_part_get(r->place, row, i, &part, &r->raw, err));
         if (part.content == QRI_CONTENT_PAGES)
             QR_TRY(build_pages(r, row, page, &last, err));
         r->done.stored_bytes += part.stored_bytes;
@@ -151,8 +151,7 @@ static enum qr_status read_counters(struct restore *r, struct qr_err *err)
         struct qri_part part;
         uint32_t from_end = r->use.base->part_count - 1 - i; /* they are the last parts */
         qr_buf_clear(&r->raw);
-        QR_TRY(qri_part_get(r->place, &r->catalog.timeline, r->use.base, from_end, &part, &r->raw,
-                            err));
+        QR_TRY(qri_part_get(r->place, r->use.base, from_end, &part, &r->raw, err));
         if (part.content != QRI_CONTENT_COUNTERS)
             return QR_OK;
         QR_TRY(note_counters(r, err));
@@ -187,7 +186,7 @@ static enum qr_status each_piece_of(struct restore *r, const struct qr_backup_ro
     for (uint32_t i = 0; i < row->part_count && !*stop; i++) {
         struct qri_part part;
         qr_buf_clear(&r->raw);
-        QR_TRY(qri_part_get(r->place, &r->catalog.timeline, row, i, &part, &r->raw, err));
+        QR_TRY(qri_part_get(r->place, row, i, &part, &r->raw, err));
         for (size_t at = 0; at < r->raw.len && !*stop;) {
             struct qr_piece piece;
             QR_TRY(qr_piece_next(r->raw.data, r->raw.len, &at, &piece, err));
@@ -318,10 +317,26 @@ static enum qr_status try_choice(struct restore *r, uint32_t attempt, const char
     return status == QR_OK ? build(r, dir, err) : status;
 }
 
+/* The store that the database had at that time. Of one that another took the place of, backups say
+ * how long it was the database's. */
+static enum qr_status choose_store(struct restore *r, struct qr_err *err)
+{
+    struct qri_choice newest;
+    r->catalog = r->all;
+    if (qri_choose_base(&r->all, r->until_wall_ns, 0, &newest, NULL) != QR_OK)
+        return QR_OK; /* the first choice fails */
+    r->catalog = qri_backups_of(&r->all, &newest.full->timeline);
+    bool is_last = r->catalog.rows + r->catalog.count == r->all.rows + r->all.count;
+    return is_last || qr_backup_reaches(&r->catalog, r->until_wall_ns)
+               ? QR_OK
+               : qr_fail(err, QR_NOT_FOUND, "no backup is of that time");
+}
+
 /* A damaged backup is gone around, by an older one and the log behind that. */
 static enum qr_status run(struct restore *r, const char *dir, struct qr_err *err)
 {
-    QR_TRY(qr_wrap(err, qr_backup_list(r->place, &r->catalog, err), "list backups"));
+    QR_TRY(qr_wrap(err, qr_backup_list(r->place, &r->all, err), "list backups"));
+    QR_TRY(choose_store(r, err));
     enum qr_status status = try_choice(r, 0, dir, err);
     r->least_lsn = r->use.base != NULL ? r->use.base->last.v : 0;
     struct qr_err first = {0};
@@ -353,7 +368,7 @@ enum qr_status qr_backup_restore(const struct qr_backup_place *place, uint64_t w
     qr_archive_abandon(r.builder);
     forget_counters(&r);
     qr_buf_done(&r.raw);
-    qr_backup_catalog_done(&r.catalog);
+    qr_backup_catalog_done(&r.all);
     if (status != QR_OK)
         return qr_wrap(err, status, "restore into '%s'", dir);
     r.done.lsn = qr_lsn(r.cut_lsn);

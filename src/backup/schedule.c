@@ -20,8 +20,10 @@ static bool log_is_lost(struct qr_store *store, uint64_t log_end, uint64_t full_
     return status == QR_NOT_FOUND || status == QR_CORRUPT;
 }
 
-static struct qr_backup_past past_of(const struct qr_backup_catalog *c, struct qr_store *store)
+static struct qr_backup_past past_of(const struct qr_backup_catalog *all, struct qr_store *store)
 {
+    struct qr_timeline timeline = qr_store_timeline(store);
+    const struct qr_backup_catalog of = qri_backups_of(all, &timeline), *c = &of;
     struct qr_backup_past past = {.full_ns = 0};
     uint64_t log_end = 0, full_end = 0, head = qr_store_durable_lsn(store).v;
     for (size_t i = 0; i < c->count; i++) {

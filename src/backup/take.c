@@ -15,13 +15,13 @@ struct set {
 };
 
 static void set_begin(struct set *s, const struct qr_backup_place *place,
-                      const struct qr_timeline *timeline, const struct qr_backup_row *row)
+                      const struct qr_backup_row *row)
 {
     struct qr_env *env = place->env != NULL ? place->env : qr_env_real();
     *s = (struct set){.place = place, .row = *row};
     qr_env_random(env, &s->row.set_id, sizeof s->row.set_id);
     s->row.taken_wall_ns = (uint64_t)qr_env_wall_ns(env);
-    s->part = (struct qri_part){.timeline = *timeline,
+    s->part = (struct qri_part){.timeline = row->timeline,
                                 .set_id = s->row.set_id,
                                 .chain = row->chain,
                                 .seq = row->seq,
@@ -108,8 +108,7 @@ static void set_end(struct set *s)
 /* Rows of the chain and the new one; compare-and-set, so that of two writers one fails. */
 static enum qr_status put_row(const struct qr_backup_place *place,
                               const struct qr_backup_catalog *catalog,
-                              const struct qr_timeline *timeline, const struct qr_backup_row *row,
-                              struct qr_err *err)
+                              const struct qr_backup_row *row, struct qr_err *err)
 {
     size_t first = catalog->count;
     while (first > 0 && catalog->rows[first - 1].chain == row->chain)
@@ -125,7 +124,7 @@ static enum qr_status put_row(const struct qr_backup_place *place,
     struct qr_buf buf;
     qr_buf_init(&buf, SIZE_MAX / 4);
     qri_chain_name(place, row->chain, name);
-    qri_chain_encode(timeline, row->chain, rows, count, &buf);
+    qri_chain_encode(row->chain, rows, count, &buf);
     free(rows);
     enum qr_status status = qr_buf_status(&buf, err);
     if (status == QR_OK)
@@ -145,21 +144,13 @@ static enum qr_status clear_place(const struct qr_backup_place *place,
     return qri_backup_delete_prefix(place, prefix, err);
 }
 
-static enum qr_status check_timeline(const struct qr_backup_catalog *catalog,
-                                     const struct qr_timeline *timeline, struct qr_err *err)
-{
-    if (catalog->count == 0 || qr_timeline_eq(&catalog->timeline, timeline))
-        return QR_OK;
-    return qr_fail(err, QR_CONFLICT, "the backups here are of another store");
-}
-
 /* Where the next row of the newest chain goes. */
 static struct qr_backup_row next_row(const struct qr_backup_catalog *catalog,
-                                     enum qr_backup_kind kind)
+                                     const struct qr_timeline *timeline, enum qr_backup_kind kind)
 {
     const struct qr_backup_row *last =
         catalog->count > 0 ? &catalog->rows[catalog->count - 1] : NULL;
-    struct qr_backup_row row = {.kind = kind, .chain = 1};
+    struct qr_backup_row row = {.kind = kind, .chain = 1, .timeline = *timeline};
     if (last != NULL && kind == QR_BACKUP_FULL)
         row.chain = last->chain + 1;
     else if (last != NULL)
@@ -177,11 +168,11 @@ static enum qr_status take_pages(const struct qr_backup_place *place,
                                  struct qr_backup_row *ret_row, struct qr_err *err)
 {
     const struct qr_archive_point *point = qr_archive_point(archive);
-    const struct qr_backup_row *full = qri_newest_full(catalog);
-    QR_TRY(check_timeline(catalog, &point->timeline, err));
+    const struct qr_backup_catalog of_it = qri_backups_of(catalog, &point->timeline);
+    const struct qr_backup_row *full = qri_newest_full(&of_it);
     if (kind == QR_BACKUP_DIFF && full == NULL)
         return qr_fail(err, QR_NOT_FOUND, "there is no full backup");
-    struct qr_backup_row row = next_row(catalog, kind);
+    struct qr_backup_row row = next_row(catalog, &point->timeline, kind);
     row.first = row.last = point->lsn;
     row.base = kind == QR_BACKUP_DIFF ? full->last : qr_lsn(0);
     row.wall_ns = point->commit_wall_ns;
@@ -191,11 +182,11 @@ static enum qr_status take_pages(const struct qr_backup_place *place,
     row.pages = point->pages;
     QR_TRY(clear_place(place, &row, err));
     struct set s;
-    set_begin(&s, place, &point->timeline, &row);
+    set_begin(&s, place, &row);
     enum qr_status status = put_database(&s, archive, err);
     set_end(&s);
     if (status == QR_OK)
-        status = put_row(place, catalog, &point->timeline, &s.row, err);
+        status = put_row(place, catalog, &s.row, err);
     if (status == QR_OK)
         *ret_row = s.row;
     set_done(&s);
@@ -287,7 +278,7 @@ static enum qr_status write_log_set(struct set *s, const struct qr_backup_catalo
         s->row.first_wall_ns = marks.first_wall_ns;
         s->row.commit_no = marks.commit_no;
         set_end(s);
-        status = put_row(s->place, catalog, &s->part.timeline, &s->row, err);
+        status = put_row(s->place, catalog, &s->row, err);
     }
     return status;
 }
@@ -297,15 +288,15 @@ static enum qr_status take_log(const struct qr_backup_place *place,
                                bool *ret_taken, struct qr_backup_row *ret_row, struct qr_err *err)
 {
     struct qr_timeline timeline = qr_store_timeline(store);
-    struct qr_backup_row row = next_row(catalog, QR_BACKUP_LOG);
-    QR_TRY(check_timeline(catalog, &timeline, err));
-    QR_TRY(find_start(catalog, store, &row.first, err));
+    const struct qr_backup_catalog of_it = qri_backups_of(catalog, &timeline);
+    struct qr_backup_row row = next_row(catalog, &timeline, QR_BACKUP_LOG);
+    QR_TRY(find_start(&of_it, store, &row.first, err));
     row.last = row.first;
     row.page_bytes = qr_store_page_bytes(store);
     row.wall_ns = catalog->rows[catalog->count - 1].wall_ns;
     QR_TRY(clear_place(place, &row, err));
     struct set s;
-    set_begin(&s, place, &timeline, &row);
+    set_begin(&s, place, &row);
     enum qr_status status = write_log_set(&s, catalog, store, err);
     if (status == QR_OK) {
         *ret_taken = s.row.part_count > 0;

@@ -53,7 +53,7 @@ static enum qr_status check_set(struct verify *v, const struct qr_backup_row *ro
     for (uint32_t i = 0; i < row->part_count; i++) {
         struct qri_part part;
         qr_buf_clear(&v->raw);
-        QR_TRY(qri_part_get(v->place, &v->catalog->timeline, row, i, &part, &v->raw, err));
+        QR_TRY(qri_part_get(v->place, row, i, &part, &v->raw, err));
         if (part.content == QRI_CONTENT_PAGES)
             QR_TRY(check_pages(v, row, &last, err));
         if (part.content == QRI_CONTENT_LOG)
@@ -89,6 +89,8 @@ static enum qr_status check_all(struct verify *v, struct qr_err *err)
         enum qr_status status = check_set(v, row, &walk, err);
         qri_log_walk_done(&walk);
         QR_TRY(status);
+        if (i > 0 && !qr_timeline_eq(&row->timeline, &row[-1].timeline))
+            log_end = 0;
         if (row->kind == QR_BACKUP_LOG)
             count_gap(v, row, &log_end);
     }

@@ -333,15 +333,11 @@ enum qr_status qri_node_forget(struct qri_node *node, const struct qr_database_r
 {
     char prefix[PREFIX_BYTES];
     struct qr_backup_place place = qri_backup_place(node, false, row->timeline, prefix);
-    struct qr_backup_catalog catalog;
-    QR_TRY(qr_backup_list(&place, &catalog, err));
-    struct qr_timeline timeline = catalog.timeline;
-    qr_backup_catalog_done(&catalog);
-    if (qr_timeline_is_none(&timeline) && row->kept_of[0] != '\0') /* half made; its key is there */
+    struct qr_timeline timeline;
+    QR_TRY(qr_backup_forget(&place, err));
+    if (place.keyring != NULL && row->kept_of[0] != '\0') { /* half made; its key is there */
         QR_TRY(qr_place_timeline(row, &timeline, err));
-    QR_TRY(qr_backup_delete_all(&place, err));
-    /* Nothing else was encrypted under it. */
-    if (place.keyring != NULL && !qr_timeline_is_none(&timeline))
         QR_TRY(qr_keyring_destroy(place.keyring, &timeline, err));
+    }
     return qri_geo_forget(node, row, err); /* last: nothing is there any more to copy again */
 }

@@ -183,18 +183,6 @@ void qri_geo_stop(struct qri_geo *g)
     free(g);
 }
 
-static enum qr_status forget(const struct qr_backup_place *place, struct qr_err *err)
-{
-    struct qr_backup_catalog catalog;
-    QR_TRY(qr_backup_list(place, &catalog, err));
-    struct qr_timeline timeline = catalog.timeline;
-    qr_backup_catalog_done(&catalog);
-    QR_TRY(qr_backup_delete_all(place, err));
-    return place->keyring == NULL || qr_timeline_is_none(&timeline)
-               ? QR_OK
-               : qr_keyring_destroy(place->keyring, &timeline, err);
-}
-
 enum qr_status qri_geo_forget(struct qri_node *node, const struct qr_database_row *row,
                               struct qr_err *err)
 {
@@ -203,7 +191,7 @@ enum qr_status qri_geo_forget(struct qri_node *node, const struct qr_database_ro
     if (place.blob == NULL)
         return QR_OK;
     pthread_mutex_lock(&one_at_a_time);
-    enum qr_status status = forget(&place, err);
+    enum qr_status status = qr_backup_forget(&place, err);
     pthread_mutex_unlock(&one_at_a_time);
     return qr_wrap(err, status, "second store of backups");
 }

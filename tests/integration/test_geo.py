@@ -252,6 +252,33 @@ class Geo(Case):
         wait_for(lambda: self.attempt(lambda: self.run_on(
             lambda: self.near("shop"), "SELECT SUM(a) FROM t")) == [(103,)])
 
+    def fails_over_to(self, where, statement):
+        """Until its rows are the same on both sides."""
+        wait_for(lambda: self.attempt(lambda: self.run_on(lambda: where("master"), f"ALTER DATABASE shop {statement}")) is not None)
+        wait_for(lambda: self.attempt(lambda: self.run_on(lambda: where("shop"), "INSERT t SELECT MAX(a) + 1 FROM t")) is not None)
+        rows = self.run_on(lambda: where("shop"), "SELECT a FROM t ORDER BY a")
+        for side in (self.near, lambda database: self.on(FAR, database)):
+            wait_for(lambda: self.attempt(lambda: self.run_on(lambda: side("shop"), "SELECT a FROM t ORDER BY a")) == rows)
+
+    def copies_are(self, rows):
+        """Of what its backups have: the last of them is taken for it."""
+        self.run_on(self.near, "CREATE DATABASE shop_copy AS COPY OF shop")
+        try:
+            wait_for(lambda: self.attempt(
+                lambda: self.run_on(lambda: self.near("shop_copy"), "SELECT a FROM t ORDER BY a")) == rows)
+        finally:
+            self.run_on(self.near, "DROP DATABASE shop_copy")
+
+    def test_backups_go_on_when_a_copy_made_anew_takes_over(self):
+        self.server.announced.add("child_killed")
+        self.link()
+        self.copies_are([(1,), (2,)])
+        server.stand_still(self.server.role_pid(self.secondary_node()))
+        self.run_on(lambda: self.near("shop"), "INSERT t VALUES (100)")
+        self.fails_over_to(lambda database: self.on(FAR, database), "FORCE_FAILOVER_ALLOW_DATA_LOSS")
+        self.fails_over_to(self.near, "FAILOVER")
+        self.copies_are([(1,), (2,), (3,), (4,)])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -70,7 +70,7 @@ static void try_manifest(const uint8_t *bytes, size_t count)
     if (qri_chain_decode(bytes, count, 1, &catalog, NULL) == QR_OK) {
         struct qr_buf again;
         qr_buf_init(&again, SIZE_MAX / 4);
-        qri_chain_encode(&catalog.timeline, 1, catalog.rows, catalog.count, &again);
+        qri_chain_encode(1, catalog.rows, catalog.count, &again);
         assert(again.len == count);
         qr_buf_done(&again);
     }

@@ -285,25 +285,56 @@ static void test_a_flipped_bit_is_found(void **state)
     end(&w);
 }
 
-static void test_backups_of_another_store_are_left_alone(void **state)
+/* As a copy that got all pages of another one, and took over: what came before stays restorable. */
+static void test_a_store_that_is_made_anew_begins_a_chain(void **state)
 {
     (void)state;
     struct world w;
+    struct qr_err err = {0};
     struct qr_backup_row row;
-    bool taken;
+    struct qr_backup_report report;
+    struct qr_restored restored;
+    bool taken = false;
     begin(&w, 9);
     commit(&w, FILL);
     take(&w, QR_BACKUP_FULL);
+    step(&w, 1);
+    uint64_t first = wall(&w);
+    step(&w, 2);
+    take(&w, QR_BACKUP_LOG);
+    uint64_t old = wall(&w);
+    step(&w, 3); /* in no backup */
+    qr_sim_advance(w.sim, 60 * SECOND);
+    uint64_t between = wall(&w);
+    qr_sim_advance(w.sim, 60 * SECOND);
     close_store(&w);
     open_store(&w, "/other", true);
     commit(&w, FILL);
-    assert_int_equal(qr_backup_take(&w.place, w.store, QR_BACKUP_FULL, &taken, &row, NULL),
-                     QR_CONFLICT);
-    close_store(&w);
-    open_store(&w, "/db", false);
-    step(&w, 3);
+    step(&w, 11);
+    assert_int_equal(qr_backup_take(&w.place, w.store, QR_BACKUP_LOG, &taken, &row, NULL),
+                     QR_NOT_FOUND);
+    assert_int_equal(qr_backup_take(&w.place, w.store, QR_BACKUP_DIFF, &taken, &row, NULL),
+                     QR_NOT_FOUND);
+    struct qr_backup_tick tick;
+    check(qr_backup_run_due(&w.place, w.store, NULL, 7, &tick, &err), &err);
+    assert_true(tick.taken && tick.row.kind == QR_BACKUP_FULL && tick.row.chain == 2);
+    uint64_t anew = wall(&w);
+    step(&w, 12);
+    take(&w, QR_BACKUP_DIFF);
+    step(&w, 13);
     take(&w, QR_BACKUP_LOG);
-    assert_int_equal(ask_restored(&w, UINT64_MAX, STEP), 3);
+    check(qr_backup_verify(&w.place, &report, &err), &err);
+    assert_int_equal(report.backups, 5);
+    assert_int_equal(report.gaps, 0);
+    assert_int_equal(ask_restored(&w, UINT64_MAX, STEP), 13);
+    assert_int_equal(ask_restored(&w, anew - 1, STEP), 11);
+    assert_int_equal(ask_restored(&w, first - 1, STEP), 1);
+    assert_int_equal(ask_restored(&w, old - SECOND, STEP), 2);
+    assert_int_equal(qr_backup_restore(&w.place, between, "/restored", &restored, NULL),
+                     QR_NOT_FOUND);
+    check(qr_backup_forget(&w.place, &err), &err);
+    assert_int_equal(qr_backup_restore(&w.place, first, "/restored", &restored, NULL),
+                     QR_NOT_FOUND);
     end(&w);
 }
 
@@ -447,7 +478,7 @@ int main(void)
         cmocka_unit_test(test_too_much_held_log_ends_the_chain_and_a_full_backup_begins_another),
         cmocka_unit_test(test_retention_deletes_whole_chains_that_nothing_needs),
         cmocka_unit_test(test_a_flipped_bit_is_found),
-        cmocka_unit_test(test_backups_of_another_store_are_left_alone),
+        cmocka_unit_test(test_a_store_that_is_made_anew_begins_a_chain),
         cmocka_unit_test(test_the_schedule_is_the_documented_one),
         cmocka_unit_test(test_a_month_on_schedule_keeps_what_retention_says),
         cmocka_unit_test(test_two_weeks_have_the_documented_backups),

@@ -232,6 +232,44 @@ static void test_the_second_store_alone_restores(void **state)
     end(&w);
 }
 
+/* The chain's store, and one that took its place. */
+static void test_two_stores_in_one_place_are_mirrored_and_the_later_one_is_kept(void **state)
+{
+    (void)state;
+    struct world w;
+    struct qr_err err = {0};
+    uint64_t bytes = 0;
+    begin(&w, 48);
+    make_chain(&w);
+    uint64_t before = wall(&w) - SECOND;
+    struct qr_backup_place second = open_second(&w);
+    assert_int_equal(mirror(&w, &second, true).backups, 4);
+    close_store(&w);
+    open_store(&w, "/other", true);
+    commit(&w, FILL);
+    step(&w, 21);
+    take(&w, QR_BACKUP_FULL);
+    step(&w, 22);
+    take(&w, QR_BACKUP_LOG);
+    assert_int_equal(mirror(&w, &second, true).backups, 2);
+    check(keep(&w, &bytes, &err), &err);
+    struct qr_backup_place first = w.place, places[] = {second, kept_place(&w)};
+    check(qr_backup_forget(&first, &err), &err);
+    for (int i = 0; i < 2; i++) {
+        struct qr_backup_report report;
+        w.place = places[i];
+        check(qr_backup_verify(&w.place, &report, &err), &err);
+        assert_int_equal(report.backups, i == 0 ? 6 : 2);
+        assert_int_equal(ask_restored(&w, UINT64_MAX, STEP), 22);
+    }
+    w.place = second;
+    assert_int_equal(ask_restored(&w, before, STEP), 3);
+    w.place = first;
+    qr_keyring_free(second.keyring);
+    qr_blob_close(second.blob);
+    end(&w);
+}
+
 static void test_mirroring_survives_every_stop(void **state)
 {
     (void)state;
@@ -272,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_a_damaged_base_is_gone_around),
         cmocka_unit_test(test_damaged_log_is_named),
         cmocka_unit_test(test_the_second_store_alone_restores),
+        cmocka_unit_test(test_two_stores_in_one_place_are_mirrored_and_the_later_one_is_kept),
         cmocka_unit_test(test_mirroring_survives_every_stop),
     };
     return cmocka_run_group_tests_name("backup/keep", tests, NULL, NULL);

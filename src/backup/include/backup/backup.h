@@ -1,6 +1,6 @@
 /* backup/backup.h - full, differential and log backups of a filestore in a blob store.
  *
- * All backups of one store lie under one prefix, say backups/<timeline>. A chain is a full backup
+ * All backups of one database lie under one prefix, say backups/<timeline>. A chain is a full backup
  * and what builds on it; its manifest `<prefix>/chains/<chain>` is the only root: what it does not
  * name is not there. Writers go on meanwhile; a backup is of one commit. docs/backup.md has the
  * formats.
@@ -44,11 +44,11 @@ struct qr_backup_row {
     uint64_t commit_no, epoch; /* of full and differential ones */
     uint64_t raw_bytes, stored_bytes; /* before and after compression */
     uint32_t page_bytes, pages;       /* pages: how many the database has */
+    struct qr_timeline timeline;      /* of the store it is of */
 };
 
 struct qr_backup_catalog {
-    struct qr_timeline timeline; /* of the store they are of; zeros: none */
-    struct qr_backup_row *rows;  /* by chain and seq */
+    struct qr_backup_row *rows; /* by chain and seq */
     size_t count;
     struct qr_blob_tag newest_tag;        /* of the manifest that the last row is in */
     uint32_t damaged_first, damaged_last; /* chains whose manifests are damaged; 0: none */
@@ -75,6 +75,9 @@ QR_NODISCARD enum qr_status qr_backup_expire(const struct qr_backup_place *place
                                              struct qr_err *err);
 QR_NODISCARD enum qr_status qr_backup_delete_all(const struct qr_backup_place *place,
                                                  struct qr_err *err);
+/* The same, and the keys of the stores that they are of: nothing else was encrypted under them. */
+QR_NODISCARD enum qr_status qr_backup_forget(const struct qr_backup_place *place,
+                                             struct qr_err *err);
 
 /* Reads everything that is named and checks it. */
 struct qr_backup_report {
