@@ -4,8 +4,10 @@
 
 static enum qr_status check(struct qr_database *db, const char *login, struct qr_err *err)
 {
-    struct qr_session_options options = {
-        .login = qr_str(login), .app_name = qr_str("quired check"), .is_odbc = true, .is_admin = true};
+    struct qr_session_options options = {.login = qr_str(login),
+                                         .app_name = qr_str("quired check"),
+                                         .is_odbc = true,
+                                         .is_admin = true};
     struct qr_session *session = NULL;
     struct qr_err first = {0};
     struct qr_sink sink = qri_quiet_sink(&first);

@@ -1,9 +1,9 @@
 /* backup/backup.h - full, differential and log backups of a filestore in a blob store.
  *
- * All backups of one database lie under one prefix, say backups/<timeline>. A chain is a full backup
- * and what builds on it; its manifest `<prefix>/chains/<chain>` is the only root: what it does not
- * name is not there. Writers go on meanwhile; a backup is of one commit. docs/backup.md has the
- * formats.
+ * All backups of one database lie under one prefix, say backups/<timeline>. A chain is a full
+ * backup and what builds on it; its manifest `<prefix>/chains/<chain>` is the only root: what it
+ * does not name is not there. Writers go on meanwhile; a backup is of one commit. docs/backup.md
+ * has the formats.
  *
  * Threads: one call at a time per prefix, and only by who has the store open: it takes what a crash
  * left under the prefix for leftovers. Calls block for as long as the data takes.
