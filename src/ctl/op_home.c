@@ -45,8 +45,10 @@ enum qr_status qri_home_leave(struct qr_control *control, const struct qr_databa
                               struct qr_err *err)
 {
     QR_TRY(qri_control_call_node(control, QR_NODE_SHARED, row, QR_NODE_VACATE, err));
-    if (!qr_database_has_copies(row))
+    if (!qr_database_has_copies(row)) {
+        qri_reign_forget(control, row->id); /* of a geo-link's end, with a name for no copy */
         return QR_OK;
+    }
     QR_TRY(lead_home(control, row, err));
     qri_reign_hold_back(control, row->id, true);
     qri_reign_end(control, row->id, true);

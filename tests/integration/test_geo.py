@@ -141,6 +141,9 @@ class Geo(Case):
         self.run_on(lambda: self.near("shop"), "INSERT t VALUES (1000)")
         self.assertEqual(self.sum(), 103)
         self.assertEqual(self.number_of(self.near, f"ALTER DATABASE shop REMOVE SECONDARY ON SERVER {FAR}"), [40679])
+        self.tier(lambda: self.on(FAR), "BC_Gen5_2")  # as of any database, to processes of its own
+        wait_for(lambda: self.attempt(lambda: self.run_on(lambda: self.on(FAR, "shop"), "INSERT t VALUES (10000)")) is not None)
+        self.assertEqual(self.sum(), 10103)
 
     def tier(self, where, objective, number=None):
         """Of `shop` at one end; done, or refused with that error."""
