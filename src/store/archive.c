@@ -32,8 +32,9 @@ static void pin_head(void *ctx)
         .pages = atomic_load(&store->head_db_pages),
         .lsn = qr_lsn(qri_slot_pin(store, &a->slot, atomic_load(&store->head_lsn))),
         .commit_no = store->commit_no,
-        .commit_wall_ns = store->commit_wall_ns,
-        .epoch = store->epoch};
+        .commit_wall_ns = store->commit_wall_ns};
+    bool is_ours = a->point.lsn.v > store->base_lsn || store->log_epoch == 0; /* 0: it is new */
+    a->point.epoch = is_ours ? store->epoch : store->log_epoch;
     pthread_mutex_unlock(&store->log.mu);
     memcpy(a->point.timeline.id, store->timeline, QR_TIMELINE_BYTES);
 }

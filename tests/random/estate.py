@@ -43,7 +43,7 @@ class Database:
         self.is_tainted = False  # roles have changed: not every moment is in its own backups
         self.is_hyper_born = tier == "hyperscale"  # it cannot move back
         self.named = None      # name of a named replica
-        self.guid = None       # of one that was dropped
+        self.guid = self.earliest = None  # of one that was dropped: its id and from when on it can be restored
 
     def __str__(self):
         role = "" if self.peer is None else " (primary)" if self.is_primary else " (secondary)"
@@ -259,7 +259,7 @@ class Estate:
                       "restorePointInTime": utc(moment)}
         if d.guid:
             properties = {"createMode": "Restore", "restorableDroppedDatabaseId": d.guid, "restorePointInTime": utc(moment)}
-            must = not d.is_tainted
+            must = not d.is_tainted and d.earliest <= utc(moment)
         else:
             shown = self.send("GET", self.path(d.server, d.name))[2]["properties"]
             must = not d.is_tainted and shown.get("earliestRestoreDate", "3") <= utc(moment)
@@ -281,11 +281,11 @@ class Estate:
             self.drop_named(d)
         self.run(d.server, "master", f"DROP DATABASE IF EXISTS {d.name}")
         d.remember()
-        mine = [r["id"] for r in self.send("GET", self.path(d.server) + "/restorableDroppedDatabases")[2]["value"]
+        mine = [r for r in self.send("GET", self.path(d.server) + "/restorableDroppedDatabases")[2]["value"]
                 if r["id"] not in known and r["properties"]["databaseName"] == d.name]
         self.databases.remove(d)
         if len(mine) == 1:
-            d.guid = mine[0]
+            d.guid, d.earliest = mine[0]["id"], mine[0]["properties"].get("earliestRestoreDate", "3")
             self.dropped = self.dropped[-4:] + [d]
 
     def rename(self, d, name):

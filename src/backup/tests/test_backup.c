@@ -338,6 +338,26 @@ static void test_a_store_that_is_made_anew_begins_a_chain(void **state)
     end(&w);
 }
 
+/* The log that begins an epoch comes with its first commit. */
+static void test_a_commit_is_of_the_epoch_that_it_was_made_in(void **state)
+{
+    (void)state;
+    struct world w;
+    begin(&w, 10);
+    commit(&w, FILL);
+    for (int i = 0; i < 3; i++) {
+        uint64_t epoch = take(&w, QR_BACKUP_FULL).epoch;
+        reopen(&w, i == 0);
+        assert_int_equal(take(&w, QR_BACKUP_FULL).epoch, epoch);
+        step(&w, i);
+        assert_true(take(&w, QR_BACKUP_FULL).epoch > epoch);
+    }
+    step(&w, 2);
+    take(&w, QR_BACKUP_LOG);
+    assert_int_equal(ask_restored(&w, UINT64_MAX, STEP), 2);
+    end(&w);
+}
+
 static void test_the_schedule_is_the_documented_one(void **state)
 {
     (void)state;
@@ -479,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_retention_deletes_whole_chains_that_nothing_needs),
         cmocka_unit_test(test_a_flipped_bit_is_found),
         cmocka_unit_test(test_a_store_that_is_made_anew_begins_a_chain),
+        cmocka_unit_test(test_a_commit_is_of_the_epoch_that_it_was_made_in),
         cmocka_unit_test(test_the_schedule_is_the_documented_one),
         cmocka_unit_test(test_a_month_on_schedule_keeps_what_retention_says),
         cmocka_unit_test(test_two_weeks_have_the_documented_backups),
