@@ -33,8 +33,8 @@ static void pin_head(void *ctx)
         .lsn = qr_lsn(qri_slot_pin(store, &a->slot, atomic_load(&store->head_lsn))),
         .commit_no = store->commit_no,
         .commit_wall_ns = store->commit_wall_ns};
-    bool is_ours = a->point.lsn.v > store->base_lsn || store->log_epoch == 0; /* 0: it is new */
-    a->point.epoch = is_ours ? store->epoch : store->log_epoch;
+    bool is_older = a->point.lsn.v <= store->base_lsn && store->epoch > 1; /* 1: it is new */
+    a->point.epoch = store->epoch - is_older;
     pthread_mutex_unlock(&store->log.mu);
     memcpy(a->point.timeline.id, store->timeline, QR_TIMELINE_BYTES);
 }

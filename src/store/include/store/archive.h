@@ -17,7 +17,7 @@ struct qr_archive_point {
     uint32_t pages; /* that exist: each of 1..pages was written */
     struct qr_lsn lsn;
     uint64_t commit_no, commit_wall_ns;
-    uint64_t epoch; /* of the commit: that of the log behind it may be a later one */
+    uint64_t epoch; /* not before the commit's; of log that begins another behind it, before that */
 };
 
 struct qr_timeline qr_store_timeline(const struct qr_store *store);
