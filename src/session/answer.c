@@ -2,6 +2,7 @@
  * known whether more follows. */
 #include <assert.h>
 #include <string.h>
+#include "base/sqlmsg.h"
 #include "session_int.h"
 #include "tds/token.h"
 #include "base/banned.h"
@@ -297,6 +298,17 @@ void qri_answer_fail(struct qri_served *s, const struct qr_err *err)
         s->answer.is_broken = true;
 }
 
+/* The log cannot be written any more: without an error the answer would say that all was done. */
+static void tell_failed(struct qri_served *s)
+{
+    enum { NOT_PRIMARY = 40143 }; /* a code within 40197 */
+    struct qr_err err;
+    qr_err_reset(&err);
+    (void)!qr_sql_fail(&err, 40197, NOT_PRIMARY);
+    err.severity = SEVERITY_FATAL;
+    qri_answer_fail(s, &err);
+}
+
 void qri_answer_verdict(struct qri_served *s, enum qr_status status)
 {
     struct qr_err why;
@@ -306,6 +318,8 @@ void qri_answer_verdict(struct qri_served *s, enum qr_status status)
         qri_answer_message(s, &why);
         s->answer.is_broken = true;
     } else if (status == QR_CLOSED) {
+        if (!s->answer.is_fatal)
+            tell_failed(s);
         s->answer.is_broken = true;
     } else if (status == QR_CANCELLED && !s->answer.told_evicted &&
                s->channel->ops->evicted(s->channel)) {

@@ -359,6 +359,10 @@ static void test_a_request_of_a_session_that_is_ended_says_so(void **state)
         enum qr_tail_kind tail;
     } rows[] = {
         {"over", "ERROR40197 DONE:error,fatal", QR_TAIL_CLOSE},
+        {"close", "ERROR40197 DONE:error,fatal", QR_TAIL_CLOSE}, /* what it works on failed */
+        {"count:1 close", "DONE:more,count=1 ERROR40197 DONE:error,fatal", QR_TAIL_CLOSE},
+        {"error:208 count:1 close",
+         "ERROR208 DONE:more,error DONE:more,count=1 ERROR40197 DONE:error,fatal", QR_TAIL_CLOSE},
         {"count:1 over count:2", "DONE:more,count=1 ERROR40197 DONE:error,fatal", QR_TAIL_CLOSE},
         {"count:1 late", "DONE:count=1", QR_TAIL_SEND}, /* its next request is told */
     };
