@@ -93,13 +93,6 @@ enum qr_status qr_archive_read(struct qr_archive *a, uint32_t page_no, uint8_t *
 
 /* --- log --- */
 
-static bool begins_epoch(const struct qri_reader *r, const struct qr_block_header *h)
-{
-    struct qr_record rec;
-    return qr_record_decode(r->payload, h->raw_bytes, &rec, NULL) == QR_OK &&
-           rec.kind == QR_RECORD_EPOCH && rec.epoch.epoch == h->epoch;
-}
-
 /* What of the block lies in [from, until). */
 static void add_block(const struct qri_reader *r, const struct qr_block_header *h, uint64_t from,
                       uint64_t until, struct qr_buf *pieces, size_t *last_at)
@@ -108,7 +101,7 @@ static void add_block(const struct qri_reader *r, const struct qr_block_header *
     uint64_t end = h->first_lsn + h->raw_bytes < until ? h->first_lsn + h->raw_bytes : until;
     if (first >= end)
         return;
-    bool begins = first == h->first_lsn && begins_epoch(r, h);
+    bool begins = first == h->first_lsn && qri_reader_begins_epoch(r, h, NULL);
     qr_piece_add(pieces, last_at,
                  &(struct qr_piece){.first_lsn = first,
                                     .epoch = h->epoch,

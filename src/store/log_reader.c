@@ -45,11 +45,15 @@ enum qr_status qri_reader_load(struct qri_reader *r, uint64_t offset,
                             r->payload, err);
 }
 
-static bool starts_with_epoch(const struct qri_reader *r, const struct qr_block_header *h)
+bool qri_reader_begins_epoch(const struct qri_reader *r, const struct qr_block_header *h,
+                             uint64_t *ret_last_commit)
 {
     struct qr_record rec;
-    return qr_record_decode(r->payload, h->raw_bytes, &rec, NULL) == QR_OK &&
-           rec.kind == QR_RECORD_EPOCH && rec.epoch.epoch == h->epoch;
+    bool begins = qr_record_decode(r->payload, h->raw_bytes, &rec, NULL) == QR_OK &&
+                  rec.kind == QR_RECORD_EPOCH && rec.epoch.epoch == h->epoch;
+    if (begins && ret_last_commit != NULL)
+        *ret_last_commit = rec.epoch.last_commit_lsn;
+    return begins;
 }
 
 /* Does this intact block continue the log? */
@@ -58,7 +62,7 @@ static bool continues(const struct qri_reader *r, const struct qr_block_header *
     if (h->epoch == r->epoch || (r->epoch == 0 && h->first_lsn == r->lsn))
         return h->first_lsn == r->lsn;
     return h->epoch > r->epoch && h->epoch <= r->store->epoch && h->first_lsn >= r->lsn &&
-           starts_with_epoch(r, h);
+           qri_reader_begins_epoch(r, h, NULL);
 }
 
 bool qri_reader_next_segment(struct qri_reader *r)

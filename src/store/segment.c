@@ -293,15 +293,30 @@ void qri_logfile_begins(struct qr_store *store, struct qri_segment *segment, uin
     pthread_mutex_unlock(&store->log.segments_mu);
 }
 
-static enum qr_status note_first_lsn(struct qri_segment *s, struct qr_err *err)
+/* Where its log begins an epoch it comes right behind the last commit of the one before. */
+static enum qr_status note_after_lsn(struct qr_store *store, struct qri_segment *s,
+                                     struct qr_err *err)
+{
+    struct qri_reader r;
+    struct qr_block_header h;
+    QR_TRY(qri_reader_init(&r, store, s, QR_SEGMENT_HEADER_BYTES, s->first_lsn, err));
+    if (qri_reader_load(&r, QR_SEGMENT_HEADER_BYTES, &h, NULL) == QR_OK)
+        (void)qri_reader_begins_epoch(&r, &h, &s->after_lsn);
+    qri_reader_done(&r);
+    return QR_OK;
+}
+
+static enum qr_status note_first_lsn(struct qr_store *store, struct qri_segment *s,
+                                     struct qr_err *err)
 {
     uint8_t sector[QR_SECTOR_BYTES];
     struct qr_block_header h;
     size_t got = 0;
     QR_TRY(qr_file_pread(s->file, sector, sizeof sector, QR_SEGMENT_HEADER_BYTES, &got, err));
-    if (qr_block_peek(sector, got, &h, NULL) == QR_OK)
-        s->first_lsn = s->after_lsn = h.first_lsn;
-    return QR_OK;
+    if (qr_block_peek(sector, got, &h, NULL) != QR_OK)
+        return QR_OK;
+    s->first_lsn = s->after_lsn = h.first_lsn;
+    return note_after_lsn(store, s, err);
 }
 
 enum qr_status qri_logfiles_open_held(struct qr_store *store, const struct qri_segment *last,
@@ -321,7 +336,7 @@ enum qr_status qri_logfiles_open_held(struct qr_store *store, const struct qri_s
         log->segments = segment;
     }
     for (struct qri_segment *s = log->segments; s != NULL && (s != last || !fresh); s = s->next) {
-        QR_TRY(note_first_lsn(s, err));
+        QR_TRY(note_first_lsn(store, s, err));
         if (s == last)
             break; /* behind it may be what was there before the file was used again */
     }

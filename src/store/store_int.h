@@ -532,6 +532,9 @@ void qri_reader_done(struct qri_reader *r);
 /* The block at a place of the segment; QR_CORRUPT if none is there. */
 QR_NODISCARD enum qr_status qri_reader_load(struct qri_reader *r, uint64_t offset,
                                             struct qr_block_header *ret_header, struct qr_err *err);
+/* The block that was loaded; *ret_last_commit, which may be NULL, is the commit that it names. */
+bool qri_reader_begins_epoch(const struct qri_reader *r, const struct qr_block_header *header,
+                             uint64_t *ret_last_commit);
 bool qri_reader_next_segment(struct qri_reader *r); /* false: there is none */
 /* QR_OK with *ret_end at the end of the log; other failures are those of reading. */
 QR_NODISCARD enum qr_status qri_reader_next_block(struct qri_reader *r,

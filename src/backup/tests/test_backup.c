@@ -359,6 +359,33 @@ static void test_a_commit_is_not_of_the_epoch_of_the_log_to_come(void **state)
     end(&w);
 }
 
+/* Its first log begins an epoch, behind a commit that is in no log. */
+static void test_log_of_a_restored_store_is_there_after_a_restart(void **state)
+{
+    (void)state;
+    struct world w;
+    struct qr_err err = {0};
+    struct qr_restored restored;
+    begin(&w, 11);
+    commit(&w, FILL);
+    take(&w, QR_BACKUP_FULL);
+    check(qr_backup_restore(&w.place, UINT64_MAX, "/made", &restored, &err), &err);
+    close_store(&w);
+    open_store(&w, "/made", false);
+    take(&w, QR_BACKUP_FULL);
+    for (int i = 0; i < 2; i++) {
+        step(&w, i);
+        uint64_t moment = wall(&w);
+        step(&w, i + 1);
+        i == 0 ? close_store(&w) : crash(&w);
+        open_store(&w, "/made", false);
+        take(&w, QR_BACKUP_LOG);
+        assert_int_equal(ask_restored(&w, moment - 1, STEP), i);
+        assert_int_equal(ask_restored(&w, UINT64_MAX, STEP), i + 1);
+    }
+    end(&w);
+}
+
 static void test_the_schedule_is_the_documented_one(void **state)
 {
     (void)state;
@@ -500,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_retention_deletes_whole_chains_that_nothing_needs),
         cmocka_unit_test(test_a_flipped_bit_is_found),
         cmocka_unit_test(test_a_store_that_is_made_anew_begins_a_chain),
+        cmocka_unit_test(test_log_of_a_restored_store_is_there_after_a_restart),
         cmocka_unit_test(test_a_commit_is_not_of_the_epoch_of_the_log_to_come),
         cmocka_unit_test(test_the_schedule_is_the_documented_one),
         cmocka_unit_test(test_a_month_on_schedule_keeps_what_retention_says),
