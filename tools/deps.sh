@@ -6,7 +6,7 @@ set -eu
 # Each word: a package, or a package=command that also stands for it.
 packages_build="gcc libc6-dev make meson ninja-build=ninja pkg-config=pkg-config python3=python3
     libcmocka-dev libcurl4-openssl-dev libedit-dev libmicrohttpd-dev libjansson-dev libsodium-dev libsqlite3-dev
-    libssl-dev liblz4-dev libzstd-dev"
+    libssl-dev liblz4-dev libzstd-dev zlib1g-dev"
 packages_test="freetds-bin=tsql freetds-dev tdsodbc unixodbc=isql python3-pymssql python3-pyodbc
     python3-sqlalchemy python3-alembic
     nodejs=node npm=npm"

@@ -73,6 +73,14 @@ QR_NODISCARD enum qr_status qri_type_unistr(struct qr_func_typing *t);
 QR_NODISCARD enum qr_status qri_fn_unistr(const struct qr_call *c, struct qr_value *ret,
                                           struct qr_err *err);
 
+/* --- fn_gzip.c --- */
+QR_NODISCARD enum qr_status qri_type_compress(struct qr_func_typing *t);
+QR_NODISCARD enum qr_status qri_type_decompress(struct qr_func_typing *t);
+QR_NODISCARD enum qr_status qri_fn_compress(const struct qr_call *c, struct qr_value *ret,
+                                            struct qr_err *err);
+QR_NODISCARD enum qr_status qri_fn_decompress(const struct qr_call *c, struct qr_value *ret,
+                                              struct qr_err *err);
+
 bool qri_int_fits(enum qr_type_id id, int64_t v);
 
 /* --- functions --- */
@@ -108,6 +116,9 @@ static inline const struct qr_type *qri_arg_type(const struct qr_call *c, size_t
 /* Room for a result; QR_NOMEM. */
 QR_NODISCARD enum qr_status qri_room(const struct qr_call *c, size_t bytes, char **ret_bytes,
                                      struct qr_err *err);
+/* An argument's bytes as SQL Server has them: UTF-16 of nvarchar, the code page of varchar. */
+QR_NODISCARD enum qr_status qri_stored_bytes(const struct qr_call *c, size_t index,
+                                             struct qr_str *ret_bytes, struct qr_err *err);
 /* Cuts a result to the CALL's declared length and returns it. */
 QR_NODISCARD enum qr_status qri_return_text(const struct qr_call *c, struct qr_str text,
                                             struct qr_value *ret_value, struct qr_err *err);

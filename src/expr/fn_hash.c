@@ -41,9 +41,8 @@ static enum qr_status fn_crypt_gen_random(const struct qr_call *c, struct qr_val
     return QR_OK;
 }
 
-/* The bytes that SQL Server hashes: UTF-16 of nvarchar, the code page of varchar. */
-static enum qr_status bytes_of(const struct qr_call *c, size_t index, struct qr_str *ret_bytes,
-                               struct qr_err *err)
+enum qr_status qri_stored_bytes(const struct qr_call *c, size_t index, struct qr_str *ret_bytes,
+                                struct qr_err *err)
 {
     const struct qr_type *type = qri_arg_type(c, index);
     struct qr_str s = qri_arg_str(c, index);
@@ -93,7 +92,7 @@ static enum qr_status fn_hashbytes(const struct qr_call *c, struct qr_value *ret
     struct qr_str input;
     char *out;
     size_t n = 0;
-    QR_TRY(bytes_of(c, 1, &input, err));
+    QR_TRY(qri_stored_bytes(c, 1, &input, err));
     QR_TRY(qri_room(c, EVP_MAX_MD_SIZE, &out, err));
     if (EVP_Q_digest(NULL, digest, NULL, input.p, input.n, (unsigned char *)out, &n) == 1)
         *ret = qr_value_blob(out, n);
@@ -177,8 +176,11 @@ static enum qr_status fn_decode(const struct qr_call *c, struct qr_value *ret, s
 static const struct qr_func hash_funcs[] = {
     {"BASE64_DECODE", 1, 1, "*", type_decode, 0, 0, fn_decode, 0, QR_HOST_NONE},
     {"BASE64_ENCODE", 1, 2, "bt", type_encode, 0, 0, fn_encode, 0, QR_HOST_NONE},
+    {"COMPRESS", 1, 1, "*", qri_type_compress, 0, 0, qri_fn_compress, 0, QR_HOST_NONE},
     {"CRYPT_GEN_RANDOM", 1, 2, "ib", NULL, QR_TYPE_VARBINARY, QR_CHAR_LENGTH_MAX,
      fn_crypt_gen_random, QR_FUNC_VOLATILE | QR_FUNC_NULLABLE, QR_HOST_NONE},
+    {"DECOMPRESS", 1, 1, "*", qri_type_decompress, 0, 0, qri_fn_decompress, QR_FUNC_NULLABLE,
+     QR_HOST_NONE},
     {"HASHBYTES", 2, 2, "s*", type_hashbytes, 0, 0, fn_hashbytes, 0, QR_HOST_NONE},
     {"NEWID", 0, 0, "", NULL, QR_TYPE_UNIQUEIDENTIFIER, 0, fn_newid,
      QR_FUNC_VOLATILE | QR_FUNC_NOT_NULL, QR_HOST_NONE},

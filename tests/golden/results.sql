@@ -113,3 +113,13 @@ SELECT * FROM sys.objects TABLESAMPLE (10 PERCENT);
 GO
 SELECT * FROM nosuch TABLESAMPLE (10 PERCENT);
 GO
+-- COMPRESS gives gzip of what is stored; DECOMPRESS takes anybody's.
+SELECT COMPRESS('hello') AS z, CAST(DECOMPRESS(COMPRESS(N'héllo')) AS nvarchar(max)) AS s, DECOMPRESS(0x1F8B) AS cut;
+CREATE TABLE zipped (id int PRIMARY KEY, z varbinary(max), v AS CAST(DECOMPRESS(z) AS varchar(max)));
+INSERT zipped SELECT id, COMPRESS(v) FROM big WHERE id < 3;
+SELECT * FROM zipped ORDER BY id;
+GO
+SELECT DECOMPRESS(z + 0x) AS v FROM zipped WHERE id = 1 UNION ALL SELECT DECOMPRESS(0x00);
+GO
+SELECT COMPRESS(1);
+GO

@@ -1,4 +1,8 @@
 /* Goal: comparison, three-valued logic, choices and conversion follow SQL Server's rules. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <zlib.h>
+#include "base/large.h"
 #include "mini.h"
 #include "qr_test.h"
 
@@ -106,6 +110,109 @@ static void test_conversion(void **state)
     mini_check(cases, sizeof cases / sizeof cases[0]);
 }
 
+static void test_gzip(void **state)
+{
+    (void)state;
+#define HELLO "0x1f8b0800000000000400cb48cdc9c907"
+    static const struct mini_case cases[] = {
+        {"COMPRESS('hello')", "0x1F8B0800000000000400CB48CDC9C9070086A6103605000000",
+         "varbinary(max)", 0},
+        {"COMPRESS('abc')", "0x1F8B08000000000004004B4C4A0600C241243503000000", NULL, 0},
+        {"COMPRESS(0x616263)", "0x1F8B08000000000004004B4C4A0600C241243503000000", NULL, 0},
+        {"COMPRESS(N'abc')", "0x1F8B08000000000004004B64486248660000B07A95AD06000000", NULL, 0},
+        {"DECOMPRESS(COMPRESS(CAST('a' AS char(3))))", "0x612020", "varbinary(max)", 0},
+        {"COMPRESS('')", "0x", NULL, 0},
+        {"COMPRESS(NULL)", "NULL", "varbinary(max)", 0},
+        {"COMPRESS(1)", NULL, NULL, 8116},
+        {"COMPRESS(CAST('a' AS text))", NULL, NULL, 8116},
+        {"COMPRESS()", NULL, NULL, 174},
+        {"CAST(DECOMPRESS(COMPRESS(REPLICATE(CAST('quire' AS varchar(max)), 20000))) AS "
+         "varchar(8))",
+         "quirequi", NULL, 0},
+        {"DATALENGTH(DECOMPRESS(COMPRESS(REPLICATE(CAST(N'ab' AS nvarchar(max)), 100000))))",
+         "400000", NULL, 0},
+        {"DECOMPRESS(0x)", "0x", NULL, 0},
+        {"DECOMPRESS(NULL)", "NULL", "varbinary(max)", 0},
+        {"DECOMPRESS('abc')", NULL, NULL, 8116},
+        /* cut off: in the head, before the data, in the data, before and in the trailer */
+        {"DECOMPRESS(0x1f)", "NULL", NULL, 0},
+        {"DECOMPRESS(0x1f8b0800000000)", "NULL", NULL, 0},
+        {"DECOMPRESS(0x1f8b0800000000000400)", "NULL", NULL, 0},
+        {"DECOMPRESS(0x1f8b0800000000000400cb48cd)", "NULL", NULL, 0},
+        {"DECOMPRESS(" HELLO "00)", "0x68656C6C6F", NULL, 0},
+        {"DECOMPRESS(" HELLO "0086a61036)", "0x68656C6C6F", NULL, 0},
+        {"DECOMPRESS(" HELLO "0086a610360500000012345678)", "0x68656C6C6F", NULL, 0},
+        {"DECOMPRESS(" HELLO "0086a6103605000001)", NULL, NULL, 9826},
+        {"DECOMPRESS(" HELLO "0086a6103705000000)", NULL, NULL, 9826},
+        {"DECOMPRESS(0x00)", NULL, NULL, 9826},
+        {"DECOMPRESS(0x1f8c08)", NULL, NULL, 9826},
+        {"DECOMPRESS(0x1f8b07)", NULL, NULL, 9826},
+        {"DECOMPRESS(0x1f8b080000000000040007)", NULL, NULL, 9826}, /* no such block */
+        /* an extra field of 2 bytes, a name, a comment, a wrong CRC of the head */
+        {"DECOMPRESS(0x1f8b081e000000000400"
+         "0200aabb6100620000ff"
+         "cb48cdc9c9070086a6103605000000)",
+         "0x68656C6C6F", NULL, 0},
+        {"DECOMPRESS(0x1f8b080400000000040005)", "NULL", NULL, 0},
+        {"DECOMPRESS(0x1f8b080400000000040005000000)", "NULL", NULL, 0},
+        {"DECOMPRESS(0x1f8b0808000000000400616263)", "NULL", NULL, 0},
+    };
+    mini_check(cases, sizeof cases / sizeof cases[0]);
+#undef HELLO
+}
+
+static size_t counted_bytes;
+
+static bool count_in(size_t bytes)
+{
+    if (counted_bytes + bytes > 32 << 20)
+        return false;
+    counted_bytes += bytes;
+    return true;
+}
+
+static void count_out(size_t bytes)
+{
+    counted_bytes -= bytes;
+}
+
+/* 256 KiB that are 256 MiB of zeros: what the process may take is the bound. */
+static void test_a_bomb_takes_no_memory(void **state)
+{
+    (void)state;
+    enum { PIECE_BYTES = 1 << 20, PIECES = 256, OUT_BYTES = 1 << 19 };
+    static const char digits[] = "0123456789ABCDEF";
+    uint8_t *zeros = calloc(PIECE_BYTES, 1), *out = malloc(OUT_BYTES);
+    char *sql = malloc(2 * OUT_BYTES + 64);
+    z_stream z = {.next_out = out, .avail_out = OUT_BYTES};
+    struct mini m;
+    assert_true(zeros != NULL && out != NULL && sql != NULL);
+    assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    for (int i = 0; i < PIECES; i++) {
+        z.next_in = zeros;
+        z.avail_in = PIECE_BYTES;
+        assert_int_equal(deflate(&z, i + 1 < PIECES ? Z_NO_FLUSH : Z_FINISH),
+                         i + 1 < PIECES ? Z_OK : Z_STREAM_END);
+    }
+    size_t n = (size_t)snprintf(sql, 64, "DECOMPRESS(0x");
+    for (size_t i = 0; i < z.total_out; i++) {
+        sql[n++] = digits[out[i] >> 4];
+        sql[n++] = digits[out[i] & 15];
+    }
+    snprintf(sql + n, 2, ")");
+    qr_large_watch(64 << 10, count_in, count_out);
+    mini_init(&m);
+    assert_int_equal(mini_run(&m, sql), QR_SQL);
+    assert_int_equal(m.err.number, 701);
+    mini_done(&m);
+    assert_int_equal(counted_bytes, 0);
+    qr_large_watch(0, NULL, NULL);
+    deflateEnd(&z);
+    free(sql);
+    free(out);
+    free(zeros);
+}
+
 static void test_deep_nesting_is_an_error_and_not_a_crash(void **state)
 {
     (void)state;
@@ -196,6 +303,8 @@ int main(void)
         cmocka_unit_test(test_comparison),
         cmocka_unit_test(test_choices),
         cmocka_unit_test(test_conversion),
+        cmocka_unit_test(test_gzip),
+        cmocka_unit_test(test_a_bomb_takes_no_memory),
         cmocka_unit_test(test_deep_nesting_is_an_error_and_not_a_crash),
         cmocka_unit_test(test_nesting_that_multiplies_is_refused_in_time),
         cmocka_unit_test(test_long_concatenation_chain_stays_shallow),
