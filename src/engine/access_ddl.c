@@ -282,13 +282,28 @@ static enum qr_status want_sequence(struct want *w, const struct qr_ast_stmt *st
     return qr_sql_fail(w->err, 15151, "alter", "sequence", qri_z(w->ddl->arena, target.name));
 }
 
+/* The policy itself; what its predicates need is asked for when they are made. */
+static enum qr_status want_policy(struct want *w, const struct qr_ast_stmt *stmt)
+{
+    const struct qr_ast_security_policy *ast = (const struct qr_ast_security_policy *)stmt;
+    if (ast->action == QR_ACTION_CREATE)
+        return want_new(w, &ast->name, QR_MAY_ALTER_ANY_SECURITY_POLICY);
+    return qri_may_database(w->session, QR_MAY_ALTER_ANY_SECURITY_POLICY)
+               ? QR_OK
+               : qr_sql_fail(w->err, 33268, qri_ddl_spell(w->ddl->arena, &ast->name));
+}
+
 /* ---- DROP ---- */
 
-/* CONTROL of the object, or ALTER on its schema; of a trigger ALTER on its table. */
+/* CONTROL of the object, or ALTER on its schema; of a trigger ALTER on its table. A policy needs a
+ * permission of its own besides. */
 static bool may_drop(const struct want *w, const struct qr_cat_object *object)
 {
     if (object->type == QR_CAT_TRIGGER)
         return qri_may_object(w->session, object, QR_MAY_ALTER);
+    if (object->type == QR_CAT_POLICY)
+        return qri_may_database(w->session, QR_MAY_ALTER_ANY_SECURITY_POLICY) &&
+               qri_may_schema(w->session, object->schema_id, QR_MAY_ALTER);
     return qri_may_object(w->session, object, QR_MAY_CONTROL) ||
            qri_may_schema(w->session, object->schema_id, QR_MAY_ALTER);
 }
@@ -384,6 +399,7 @@ static want_fn *const statements[QR_AS_KIND_COUNT] = {
     [QR_AS_CREATE_TYPE] = want_create_type,
     [QR_AS_SEQUENCE] = want_sequence,
     [QR_AS_CREATE_SYNONYM] = want_synonym,
+    [QR_AS_SECURITY_POLICY] = want_policy,
     [QR_AS_DROP] = want_drop,
 };
 

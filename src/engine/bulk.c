@@ -97,38 +97,44 @@ static void add_quoted(struct qr_buf *text, struct qr_str name)
     qr_buf_add8(text, ']');
 }
 
+/* An INSERT of the table, for what that needs and what block predicates say. */
+static enum qr_status compile_insert(struct qri_bulk *bulk, const struct qr_bind_env *env,
+                                     const struct qr_cat_object *table, struct qr_plan **ret_plan,
+                                     struct qr_err *err)
+{
+    const struct qr_cat_schema *schema = qr_cat_schema_by_id(env->catalog, table->schema_id);
+    struct qr_tsql_options options = {.quoted_identifier = true};
+    struct qr_tsql_batch *batch = NULL;
+    struct qr_buf text;
+    qr_buf_init(&text, 1 << 12);
+    qr_buf_addz(&text, "INSERT INTO ");
+    add_quoted(&text, schema == NULL ? qr_str("dbo") : schema->name);
+    qr_buf_addz(&text, ".");
+    add_quoted(&text, table->name);
+    qr_buf_addz(&text, " DEFAULT VALUES");
+    enum qr_status status =
+        qr_tsql_parse(&bulk->arena, qr_buf_cstr(&text), text.len, &options, &batch, err);
+    if (status == QR_OK)
+        status = qr_tsql_compile(&bulk->arena, env, batch->stmts.items[0], ret_plan, err);
+    qr_buf_done(&text);
+    return status;
+}
+
 /* What an INSERT of it needs, functions of its DEFAULTs and CHECKs among it; and ALTER, to leave
  * out what INSERT would not. */
 static enum qr_status want_bulk(struct qr_session *session, struct qri_bulk *bulk,
                                 const struct qr_cat_object *table)
 {
     struct qr_err *err = &session->err;
-    const struct qr_cat_schema *schema =
-        qr_cat_schema_by_id(&session->catalog->cat, table->schema_id);
-    if (session->is_owner || table->object_id >= QRI_TEMP_OBJECT_FIRST || schema == NULL)
+    if (session->is_owner || table->object_id >= QRI_TEMP_OBJECT_FIRST)
         return QR_OK;
-    struct qr_buf text;
-    qr_buf_init(&text, 1 << 12);
-    qr_buf_addz(&text, "INSERT INTO ");
-    add_quoted(&text, schema->name);
-    qr_buf_addz(&text, ".");
-    add_quoted(&text, table->name);
-    qr_buf_addz(&text, " DEFAULT VALUES");
-    struct qr_tsql_options options = {.quoted_identifier = true};
-    struct qr_tsql_batch *batch = NULL;
     struct qr_plan *plan = NULL;
     struct qri_unit unit = {.kind = QRI_UNIT_BATCH};
     struct qri_frame frame = {.session = session, .unit = &unit};
     struct qr_bind_env env;
     qri_bind_env(&frame, NULL, &env);
-    enum qr_status status =
-        qr_tsql_parse(&bulk->arena, qr_buf_cstr(&text), text.len, &options, &batch, err);
-    if (status == QR_OK)
-        status = qr_tsql_compile(&bulk->arena, &env, batch->stmts.items[0], &plan, err);
-    if (status == QR_OK)
-        status = qri_want_accesses(session, NULL, &plan->accesses, err);
-    qr_buf_done(&text);
-    QR_TRY(status);
+    QR_TRY(compile_insert(bulk, &env, table, &plan, err));
+    QR_TRY(qri_want_accesses(session, NULL, &plan->accesses, err));
     bool leaves_out = (table->check_count + table->fk_count > 0 &&
                        !has_option(bulk->stmt, "CHECK_CONSTRAINTS")) ||
                       (table->trigger_count > 0 && !has_option(bulk->stmt, "FIRE_TRIGGERS"));
@@ -224,7 +230,9 @@ struct load {
     struct qr_type *types; /* of the table's columns, twice */
     struct qr_value *row;  /* a change: old, new, rowid, action */
     bool *given;
-    struct qr_rowset *changes; /* for triggers; NULL: nobody asks */
+    struct qr_rowset *changes; /* for triggers and block predicates; NULL: nobody asks */
+    struct qr_plan *plan;      /* has the block predicates; NULL: the table is in no policy */
+    bool fires;
     struct sorting sorting;
 };
 
@@ -365,7 +373,9 @@ static enum qr_status load_rows(struct load *l)
 {
     enum qr_status status = qri_write_feed(&l->feed);
     qri_writer_done(&l->writer);
-    if (status == QR_OK && l->changes != NULL)
+    if (status == QR_OK && l->plan != NULL)
+        status = qri_check_blocks(&l->run, l->table, l->plan->dml, l->changes);
+    if (status == QR_OK && l->fires)
         status = qri_fire(&l->run, l->table, l->changes, QRI_INSERT, l->bulk->columns,
                           l->bulk->column_count, false);
     return status;
@@ -401,7 +411,10 @@ static enum qr_status prepare_load(struct load *l, struct qri_frame *frame,
         types[i] = types[table->n + i] = object->columns[i].type;
     types[2 * table->n] = types[2 * table->n + 1] = qr_type_of(QR_TYPE_BIGINT);
     use_order(l, object);
-    if (bulk->fire_triggers && qri_table_fires(object, QRI_INSERT, false))
+    l->fires = bulk->fire_triggers && qri_table_fires(object, QRI_INSERT, false);
+    if (object->policy_count > 0)
+        QR_TRY(compile_insert(bulk, env, object, &l->plan, &session->err));
+    if (l->fires || l->plan != NULL)
         QR_TRY(
             qr_rowset_new(types, 2 * table->n + 2, session->db->store, &l->changes, &session->err));
     l->run = (struct qri_run){

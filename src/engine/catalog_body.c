@@ -9,7 +9,7 @@
 #include "codec/collation.h"
 #include "base/banned.h"
 
-enum { BODY_VERSION = 1, BODY_RIGHTS = 2, ITEMS_MAX = 4096, PERM_CODE_BYTES = 4 };
+enum { BODY_VERSION = 1, BODY_RIGHTS = 2, BODY_POLICY = 3, ITEMS_MAX = 4096, PERM_CODE_BYTES = 4 };
 
 struct archive {
     struct qr_buf *out; /* writing; else NULL */
@@ -311,6 +311,34 @@ static void put_rights(struct archive *ar, struct qr_cat_object *obj)
     put_u32(ar, &obj->execute_as);
 }
 
+static void put_policy(struct archive *ar, struct qr_cat_object *obj)
+{
+    put_u32(ar, &obj->next_predicate_id);
+    put_bool(ar, &obj->not_for_replication);
+    obj->predicates =
+        put_count(ar, obj->predicates, &obj->predicate_count, sizeof *obj->predicates);
+    for (size_t i = 0; i < obj->predicate_count; i++) {
+        struct qr_cat_predicate *p = &obj->predicates[i];
+        put_u32(ar, &p->predicate_id);
+        put_u32(ar, &p->target_id);
+        put_u32(ar, &p->function_id);
+        put_bool(ar, &p->is_block);
+        put_u8(ar, &p->operation);
+        put_str(ar, &p->text);
+        if (p->operation > QR_POLICY_BEFORE_DELETE)
+            ar->failed = true;
+    }
+}
+
+/* What of an object came with which version. */
+static void put_more(struct archive *ar, struct qr_cat_object *obj, uint8_t version)
+{
+    if (version >= BODY_RIGHTS)
+        put_rights(ar, obj);
+    if (version >= BODY_POLICY)
+        put_policy(ar, obj);
+}
+
 static enum qr_status decoded(const struct archive *ar, const char *what, struct qr_err *err)
 {
     if (ar->failed || ar->next != ar->end)
@@ -322,10 +350,12 @@ void qri_body_encode_object(struct qr_buf *buf, const struct qr_cat_object *obj)
 {
     struct archive ar = {.out = buf};
     struct qr_cat_object copy = *obj; /* fields are written back unchanged, arrays included */
-    put_version(&ar, has_rights(obj) ? BODY_RIGHTS : BODY_VERSION, BODY_RIGHTS);
+    uint8_t least = obj->type == QR_CAT_POLICY ? BODY_POLICY
+                    : has_rights(obj)          ? BODY_RIGHTS
+                                               : BODY_VERSION;
+    uint8_t version = put_version(&ar, least, BODY_POLICY);
     put_object(&ar, &copy);
-    if (has_rights(obj))
-        put_rights(&ar, &copy);
+    put_more(&ar, &copy, version);
 }
 
 enum qr_status qri_body_decode_object(struct qr_arena *arena, const uint8_t *body,
@@ -334,10 +364,9 @@ enum qr_status qri_body_decode_object(struct qr_arena *arena, const uint8_t *bod
 {
     struct archive ar = {.next = body, .end = body + body_bytes, .arena = arena};
     struct qr_cat_object obj = {0};
-    uint8_t version = put_version(&ar, BODY_VERSION, BODY_RIGHTS);
+    uint8_t version = put_version(&ar, BODY_VERSION, BODY_POLICY);
     put_object(&ar, &obj);
-    if (version == BODY_RIGHTS)
-        put_rights(&ar, &obj);
+    put_more(&ar, &obj, version);
     if (obj.type >= QR_CAT_TYPE_COUNT || obj.storage > QR_STORE_ROWSET)
         ar.failed = true;
     QR_TRY(decoded(&ar, "object", err));

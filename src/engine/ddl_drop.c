@@ -19,6 +19,7 @@ static const struct drop_class {
     {"TRIGGER", "trigger", {QR_CAT_TRIGGER}, 1},
     {"SEQUENCE", "sequence object", {QR_CAT_SEQUENCE}, 1},
     {"SYNONYM", "synonym", {QR_CAT_SYNONYM}, 1},
+    {"SECURITY POLICY", "security policy", {QR_CAT_POLICY}, 1},
 };
 
 static const struct drop_class *class_of(struct qr_str word)
@@ -69,12 +70,40 @@ static bool module_names(struct qr_str text, struct qr_str column)
     return false;
 }
 
+/* A policy holds its tables and, bound to the schema, its functions and the columns that it reads.
+ */
+static bool policy_holds(const struct qr_cat_object *policy, const struct qr_cat_object *o,
+                         struct qr_str column)
+{
+    for (size_t i = 0; i < policy->predicate_count; i++) {
+        const struct qr_cat_predicate *p = &policy->predicates[i];
+        if (p->target_id == o->object_id &&
+            (column.n == 0 || (policy->is_schema_bound && qri_text_names(p->text, column))))
+            return true;
+        if (policy->is_schema_bound && p->function_id == o->object_id && column.n == 0)
+            return true;
+    }
+    return false;
+}
+
+const struct qr_cat_object *qri_policy_of(const struct qr_catalog *cat,
+                                          const struct qr_cat_object *o)
+{
+    for (size_t i = 0; i < cat->object_count; i++)
+        if (cat->objects[i]->is_schema_bound &&
+            policy_holds(cat->objects[i], o, (struct qr_str){NULL, 0}))
+            return cat->objects[i];
+    return NULL;
+}
+
 const struct qr_cat_object *qri_bound_to(const struct qri_ddl_stmt *s,
                                          const struct qr_cat_object *o, struct qr_str column)
 {
     const struct qr_catalog *cat = &(*s->catalog)->cat;
     for (size_t i = 0; i < cat->object_count; i++) {
         const struct qr_cat_object *m = cat->objects[i];
+        if (policy_holds(m, o, column))
+            return m;
         if (m->is_schema_bound && m != o && module_names(m->text, o->name) &&
             (column.n == 0 || module_names(m->text, column)))
             return m;
@@ -150,6 +179,7 @@ static enum qr_status fail_other_kind(struct qri_ddl *ddl, struct qr_str object_
         {QR_CAT_TRIGGER, "trigger", "DROP TRIGGER"},
         {QR_CAT_SEQUENCE, "sequence object", "DROP SEQUENCE"},
         {QR_CAT_SYNONYM, "synonym", "DROP SYNONYM"},
+        {QR_CAT_POLICY, "security policy", "DROP SECURITY POLICY"},
     };
     const char *noun = "function", *statement = "DROP FUNCTION";
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
@@ -300,6 +330,15 @@ static bool is_enforced(const struct qr_cat_object *table, struct qr_str column)
     return false;
 }
 
+/* A column that a policy reads. */
+static bool is_in_policy(const struct qr_cat_object *table, struct qr_str column)
+{
+    for (size_t i = 0; i < table->policy_count; i++)
+        if (table->policies[i]->is_schema_bound && policy_holds(table->policies[i], table, column))
+            return true;
+    return false;
+}
+
 /* The constraint that an index belongs to has its name. */
 static enum qr_status rename_key(struct qri_ddl_stmt *s, const struct qr_cat_index *index)
 {
@@ -340,7 +379,8 @@ static enum qr_status rename_part(struct qri_ddl *ddl, struct qr_ast_name *name,
     if (now == NULL)
         return qr_fail(err, QR_NOMEM, "rename");
     bool found = false;
-    if (column && is_enforced(now, part))
+    const struct qr_cat_column *renamed = column ? qr_cat_column_find(now, part) : NULL;
+    if (renamed != NULL && (is_enforced(now, part) || is_in_policy(now, renamed->name)))
         return qr_sql_fail(err, 15336, qri_ddl_spell(ddl->arena, name));
     for (size_t i = 0; column && i < now->column_count; i++) {
         if (qr_str_ieq(now->columns[i].name, new_name) && !qr_str_ieq(part, new_name))
@@ -430,6 +470,8 @@ enum qr_status qri_ddl_rename(struct qri_ddl *ddl, struct qr_str name, struct qr
                            class_name.n > 0 ? qri_z(ddl->arena, class_name) : "(null)");
     if (qr_cat_find(&(*ddl->main)->cat, target.schema_id, new_name) != NULL)
         return qr_sql_fail(err, 15335, qri_z(ddl->arena, new_name), "OBJECT");
+    if (qri_policy_of(&(*ddl->main)->cat, target.object) != NULL)
+        return qr_sql_fail(err, 15336, qri_z(ddl->arena, name));
     QR_TRY(qri_ddl_begin(&s, ddl, target.is_temp, err));
     struct qr_cat_object now = *target.object;
     now.name = new_name;

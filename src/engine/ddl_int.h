@@ -156,13 +156,18 @@ QRI_DDL_FN(qri_ddl_alter_schema);
 QRI_DDL_FN(qri_ddl_create_type);
 QRI_DDL_FN(qri_ddl_sequence);
 QRI_DDL_FN(qri_ddl_synonym);
+QRI_DDL_FN(qri_ddl_policy);
 QRI_DDL_FN(qri_ddl_statistics);
 QRI_DDL_FN(qri_ddl_drop);
 QRI_DDL_FN(qri_ddl_principal);
 QRI_DDL_FN(qri_ddl_permission);
 QRI_DDL_FN(qri_ddl_authorization);
 
-/* A schema-bound module that names the object, and its column unless that is empty; NULL: none does. */
+/* A schema-bound policy that names the table, view or function; NULL: none does. */
+const struct qr_cat_object *qri_policy_of(const struct qr_catalog *cat,
+                                          const struct qr_cat_object *o);
+/* A policy, or a schema-bound module that names the object, and its column unless that is empty;
+ * NULL: none does. */
 const struct qr_cat_object *qri_bound_to(const struct qri_ddl_stmt *s,
                                          const struct qr_cat_object *o, struct qr_str column);
 

@@ -51,6 +51,11 @@ static enum qr_status module_begin(struct module *m, struct qri_ddl *ddl,
         return qr_sql_fail(err, 2714, qri_z(ddl->arena, m->target.name));
     if (old != NULL && old->type != type) /* a function of another kind is another object, too */
         return qr_sql_fail(err, 2010, qri_z(ddl->arena, m->target.name));
+    const struct qr_cat_object *policy =
+        old == NULL ? NULL : qri_policy_of(&(*m->s.catalog)->cat, old);
+    if (policy != NULL)
+        return qr_sql_fail(err, 3729, "ALTER", qri_ddl_spell(ddl->arena, name),
+                           qri_z(ddl->arena, policy->name));
     m->object = (struct qr_cat_object){
         .object_id = old != NULL ? old->object_id : qri_new_object_id(&m->s),
         .schema_id = m->target.schema_id,

@@ -72,6 +72,8 @@ enum qr_status qri_ddl_alter_schema(struct qri_ddl *ddl, const struct qr_ast_stm
         return qr_sql_fail(err, 15151, "find", "object", qri_z(ddl->arena, target.name));
     if (qr_cat_find(cat, to->schema_id, target.name) != NULL)
         return qr_sql_fail(err, 15530, qri_z(ddl->arena, target.name));
+    if (qri_policy_of(cat, target.object) != NULL)
+        return qr_sql_fail(err, 15348);
     for (size_t i = 0; i < cat->object_count; i++) {
         const struct qr_cat_object *o = cat->objects[i];
         if (o != target.object && o->parent_object_id != target.object->object_id)

@@ -21,6 +21,7 @@ static ddl_fn *const statements[QR_AS_KIND_COUNT] = {
     [QR_AS_CREATE_TYPE] = qri_ddl_create_type,
     [QR_AS_SEQUENCE] = qri_ddl_sequence,
     [QR_AS_CREATE_SYNONYM] = qri_ddl_synonym,
+    [QR_AS_SECURITY_POLICY] = qri_ddl_policy,
     [QR_AS_CREATE_STATISTICS] = qri_ddl_statistics,
     [QR_AS_UPDATE_STATISTICS] = qri_ddl_statistics,
     [QR_AS_DROP] = qri_ddl_drop,
@@ -119,6 +120,14 @@ static enum qr_status lock_triggers_table(struct qri_ddl_stmt *s, const struct q
                : QR_OK;
 }
 
+/* The same of predicates, those that it had and those that it gets. */
+static enum qr_status lock_targets(struct qri_ddl_stmt *s, const struct qr_cat_object *policy)
+{
+    for (size_t i = 0; policy != NULL && i < policy->predicate_count; i++)
+        QR_TRY(s->ddl->lock(s->ddl->ctx, policy->predicates[i].target_id, s->err));
+    return QR_OK;
+}
+
 /* The tables that were there before; a foreign key that is new has to hold at both its ends. */
 static enum qr_status lock_changed(struct qri_ddl_stmt *s, const struct qri_catalog *before)
 {
@@ -132,6 +141,8 @@ static enum qr_status lock_changed(struct qri_ddl_stmt *s, const struct qri_cata
         const struct qr_cat_object *any = old != NULL ? old : now;
         if (any != NULL && any->type == QR_CAT_TRIGGER)
             QR_TRY(lock_triggers_table(s, before, any));
+        QR_TRY(lock_targets(s, old));
+        QR_TRY(lock_targets(s, now));
         if (old == NULL || old->type != QR_CAT_TABLE)
             continue;
         QR_TRY(ddl->lock(ddl->ctx, old->object_id, s->err));

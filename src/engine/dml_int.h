@@ -257,6 +257,17 @@ QR_NODISCARD enum qr_status qri_fire(struct qri_run *run, const struct qri_table
                                      const uint16_t *updated, size_t updated_count,
                                      bool instead_of);
 
+/* The rows of one event's changes; the caller frees both sets, also after a failure. */
+QR_NODISCARD enum qr_status qri_split_changes(struct qri_run *run, const struct qri_table *table,
+                                              struct qr_rowset *changes, enum qri_event event,
+                                              struct qri_trigger_rows *rows);
+
+/* ---- dml_policy.c ---- */
+/* 33504: a changed row is not what the plan's block predicates allow. */
+QR_NODISCARD enum qr_status qri_check_blocks(struct qri_run *run, const struct qri_table *table,
+                                             const struct qr_plan_dml *plan,
+                                             struct qr_rowset *changes);
+
 /* ---- dml_output.c ---- */
 QR_NODISCARD enum qr_status qri_output_rows(struct qri_run *run);
 QR_NODISCARD enum qr_status qri_output_send(struct qri_run *run);

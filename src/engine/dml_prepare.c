@@ -186,8 +186,8 @@ enum qr_status qri_dml_prepare(struct qr_arena *arena, const struct qr_bind_env 
     bool self = false;
     for (size_t i = 0; i < dml->table->fk_count; i++)
         self |= dml->table->fks[i].parent == p->target;
-    dml->is_simple = !dml->fires && !self && p->output.count == 0 && p->output_into.count == 0 &&
-                     (is_insert || dml->table->ref_count == 0);
+    dml->is_simple = !dml->fires && p->block_count == 0 && !self && p->output.count == 0 &&
+                     p->output_into.count == 0 && (is_insert || dml->table->ref_count == 0);
     dml->gives_keys = gives_keys(dml);
     dml->can_be_loose = qri_dml_can_be_loose(dml, plan);
     *ret_dml = dml;

@@ -160,6 +160,7 @@ static enum qr_status apply_all(struct qri_run *run)
     QR_TRY(qri_output_rows(run));
     if (run->instead_of)
         return fire(run, true);
+    QR_TRY(qri_check_blocks(run, dml->table, dml->plan, run->changes));
     if (dml->table->fk_count > 0 || dml->table->ref_count > 0)
         QR_TRY(qri_fk_changes(run, dml->table, run->changes, dml->events, 0));
     return dml->fires ? fire(run, false) : QR_OK;

@@ -16,9 +16,9 @@ bool qri_table_fires(const struct qr_cat_object *object, unsigned events, bool i
     return false;
 }
 
-static enum qr_status split(struct qri_run *run, const struct qri_table *table,
-                            struct qr_rowset *changes, enum qri_event event,
-                            struct qri_trigger_rows *rows)
+enum qr_status qri_split_changes(struct qri_run *run, const struct qri_table *table,
+                                 struct qr_rowset *changes, enum qri_event event,
+                                 struct qri_trigger_rows *rows)
 {
     static const int64_t actions[] = {[QRI_INSERT] = QR_ACTION_INSERT,
                                       [QRI_UPDATE] = QR_ACTION_UPDATE,
@@ -138,7 +138,7 @@ enum qr_status qri_fire(struct qri_run *run, const struct qri_table *table,
             rows.updated[bit / 8] |= (uint8_t)(1 << (bit % 8));
     }
     struct qri_catalog *hold = qri_catalog_ref(run->session->catalog);
-    enum qr_status status = split(run, table, changes, event, &rows);
+    enum qr_status status = qri_split_changes(run, table, changes, event, &rows);
     for (size_t i = 0; i < table->object->trigger_count && status == QR_OK; i++) {
         const struct qr_cat_object *trigger = table->object->triggers[i];
         if (!trigger->is_disabled && trigger->trigger_instead_of == instead_of &&

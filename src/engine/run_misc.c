@@ -250,6 +250,7 @@ const struct qri_stmt_kind qri_stmt_kinds[QR_AS_KIND_COUNT] = {
     [QR_AS_CREATE_TYPE]       = {qri_run_ddl,            0},
     [QR_AS_SEQUENCE]          = {qri_run_ddl,            0},
     [QR_AS_CREATE_SYNONYM]    = {qri_run_ddl,            0},
+    [QR_AS_SECURITY_POLICY]   = {qri_run_ddl,            0},
     [QR_AS_CREATE_STATISTICS] = {qri_run_ddl,            0},
     [QR_AS_UPDATE_STATISTICS] = {qri_run_ddl,            0},
     [QR_AS_CREATE_DEFAULT_RULE] = {qri_run_ddl,          0},

@@ -201,15 +201,6 @@ const struct qri_sysview qri_sysviews_absent[] = {
      "scope_object_id int null, scope_batch nvarchar(max) null, parameters nvarchar(max) null, "
      "hints nvarchar(max) null",
      none, NULL, false},
-    {"sys", "security_policies",
-     OBJECT_COLUMNS ", is_enabled bit, is_not_for_replication bit, uses_database_collation bit "
-                    "null, is_schema_bound bit",
-     none, NULL, false},
-    {"sys", "security_predicates",
-     "object_id int, security_predicate_id int, target_object_id int, predicate_definition "
-     "nvarchar(max), predicate_type int null, predicate_type_desc nvarchar(60) null, operation int "
-     "null, operation_desc nvarchar(60) null",
-     none, NULL, false},
     {"sys", "sensitivity_classifications",
      "class int, class_desc varchar(16), major_id int, minor_id int, label sysname null, label_id "
      "sysname null, information_type sysname null, information_type_id sysname null, rank int "

@@ -248,6 +248,41 @@ static enum qr_status trigger_events(struct qri_sysrows *rows, struct qr_session
     return walk(rows, session, USER, trigger_event_rows);
 }
 
+static enum qr_status policy_row(struct qri_sysrows *rows, const struct qr_session *session,
+                                 const struct qr_cat_object *o)
+{
+    (void)session;
+    return o->type == QR_CAT_POLICY
+               ? qri_sysrow(rows, OBJECT_ARGS(o), (int)!o->is_disabled, (int)o->not_for_replication,
+                            (int)o->is_schema_bound, (int)o->is_schema_bound)
+               : QR_OK;
+}
+static enum qr_status security_policies(struct qri_sysrows *rows, struct qr_session *session)
+{
+    return walk(rows, session, USER, policy_row);
+}
+
+static enum qr_status predicate_rows(struct qri_sysrows *rows, const struct qr_session *session,
+                                     const struct qr_cat_object *o)
+{
+    static const char *const operations[] = {NULL, "AFTER INSERT", "AFTER UPDATE", "BEFORE UPDATE",
+                                             "BEFORE DELETE"};
+    (void)session;
+    for (size_t i = 0; i < o->predicate_count; i++) {
+        const struct qr_cat_predicate *p = &o->predicates[i];
+        const char *operation = operations[p->operation];
+        QR_TRY(qri_sysrow(rows, object_id(o), (int)p->predicate_id, (int)p->target_id, p->text,
+                          (int)p->is_block, qr_str(p->is_block ? "BLOCK" : "FILTER"),
+                          qri_sys_null_if(operation == NULL, p->operation),
+                          operation == NULL ? (struct qr_str){NULL, 0} : qr_str(operation)));
+    }
+    return QR_OK;
+}
+static enum qr_status security_predicates(struct qri_sysrows *rows, struct qr_session *session)
+{
+    return walk(rows, session, USER, predicate_rows);
+}
+
 static struct qr_value number(const struct qr_type *type, int64_t v, struct qr_arena *arena)
 {
     struct qr_value value = qr_value_int(v), variant = qr_value_null();
@@ -382,6 +417,15 @@ const struct qri_sysview qri_sysviews_object[] = {
      "event_group_type int null =null, event_group_type_desc nvarchar(60) null =null, "
      "is_trigger_event bit =1",
      trigger_events, NULL, false},
+    {"sys", "security_policies",
+     OBJECT_COLUMNS ", is_enabled bit, is_not_for_replication bit, uses_database_collation bit "
+                    "null, is_schema_bound bit",
+     security_policies, NULL, false},
+    {"sys", "security_predicates",
+     "object_id int, security_predicate_id int, target_object_id int, predicate_definition "
+     "nvarchar(max), predicate_type int null, predicate_type_desc nvarchar(60) null, operation int "
+     "null, operation_desc nvarchar(60) null",
+     security_predicates, NULL, false},
     {"sys", "sequences",
      OBJECT_COLUMNS
      ", start_value sql_variant, increment sql_variant, minimum_value sql_variant null, "

@@ -12,24 +12,19 @@ static bool is_updatable(const struct qri_query *q)
            q->for_inner == NULL && q->for_call == NULL && q->assign_names == NULL;
 }
 
-static bool is_table(const struct qri_source *source)
-{
-    return source->kind == QRI_SOURCE_TABLE && source->object != NULL &&
-           source->object->type == QR_CAT_TABLE && source->module == NULL;
-}
-
 static enum qr_status add_keys(struct qri_compile *c, struct qri_query *query,
                                struct qri_source *source, size_t *capacity)
 {
+    const struct qr_cat_object *table = NULL;
     const struct qr_expr **keys = NULL;
     size_t count = 0;
-    QR_TRY(qri_source_key(c, source, &keys, &count));
+    QR_TRY(qri_table_key(c, source, &table, &keys, &count));
     for (size_t i = 0; i < count && query->out_count < QR_CURSOR_COLUMNS_MAX; i++) {
         QR_TRY(qri_item_add(c, query, keys[i], qr_str(""), capacity));
         struct qri_column *out = &query->outs[query->out_count - 1];
         out->flags = QR_COLUMN_ROW_KEY;
         out->object = NULL;
-        out->column_id = source->object->object_id;
+        out->column_id = table->object_id;
     }
     return QR_OK;
 }
@@ -40,8 +35,7 @@ enum qr_status qri_cursor_keys(struct qri_compile *c, struct qri_query *query)
     if (!is_updatable(query) || query->scope == NULL)
         return QR_OK;
     for (size_t i = 0; i < query->scope->count; i++)
-        if (is_table(query->scope->items[i]))
-            QR_TRY(add_keys(c, query, query->scope->items[i], &capacity));
+        QR_TRY(add_keys(c, query, query->scope->items[i], &capacity));
     return QR_OK;
 }
 

@@ -1,5 +1,5 @@
 /* bind_dml.c - what INSERT, UPDATE, DELETE and MERGE share; see dml_int.h */
-#include "dml_int.h"
+#include "policy_int.h"
 
 #include "base/banned.h"
 
@@ -81,7 +81,8 @@ enum qr_status qri_dml_new(struct qri_compile *c, const struct qri_target *t, st
     plan->dml = dml;
     plan->needs_write_lock = t->rowset_name.n == 0 && !t->is_temp;
     *ret_dml = dml;
-    return bind_columns(c, t->object, dml);
+    QR_TRY(bind_columns(c, t->object, dml));
+    return qri_blocks(c, plan->kind, dml);
 }
 
 /* --- staging --- */

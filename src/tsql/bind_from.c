@@ -1,5 +1,5 @@
 /* bind_from.c - FROM: tables, derived tables, joins, APPLY; see bind_int.h */
-#include "bind_int.h"
+#include "policy_int.h"
 
 #include "base/banned.h"
 
@@ -24,11 +24,16 @@ static enum qr_status object_source(struct qri_compile *c, const struct qr_ast_n
     QR_TRY(qri_object_find(c, name, false, &found));
     if (found.object->type == QR_CAT_SYSTEM_VIEW && found.object->vtab == NULL)
         return qr_sql_fail(c->err, 216, qri_name_z(c, name)); /* a function that gives rows */
+    bool is_filtered = qri_is_filtered(c, &found);
+    c->filtering = NULL;
     if (found.object->type == QR_CAT_TABLE || found.object->type == QR_CAT_SYSTEM_VIEW) {
-        QR_TRY(qri_table_source(c, &found, ret_source));
+        QR_TRY(is_filtered ? qri_filtered_source(c, &found, ret_source)
+                           : qri_table_source(c, &found, ret_source));
         (*ret_source)->is_qualified = name->count > 1 && name->parts[name->count - 2].text.n > 0;
         return QR_OK;
     }
+    if (found.object->type == QR_CAT_VIEW && is_filtered)
+        return qri_filtered_source(c, &found, ret_source);
     if (found.object->type == QR_CAT_VIEW) {
         bool in_tempdb = c->in_tempdb;
         c->in_tempdb = found.is_temp;

@@ -4,7 +4,7 @@
  * CASE over which side is there and the conditions of the WHEN clauses, in their order. Rows
  * without an action are left out. An update sets all columns that any UPDATE clause sets: those of
  * another clause keep their old value. */
-#include "dml_int.h"
+#include "policy_int.h"
 
 #include "base/banned.h"
 
@@ -277,6 +277,7 @@ enum qr_status qri_merge(struct qri_compile *c, const struct qr_ast_merge *ast,
     QR_TRY(qri_stage_target(c, m.stage, &m.capacity, &m.t, m.dml));
     QR_TRY(qri_stage_add(c, m.stage, &m.capacity, m.action, &m.dml->action_index));
     QR_TRY(stage_updates(&m));
+    qri_blocks_settle(m.dml);
     QR_TRY(stage_insert(&m));
     QR_TRY(qr_expr_is_null(&c->b, m.action, true, &m.stage->where));
     c->clause = QRI_CLAUSE_FROM;

@@ -1,5 +1,5 @@
 /* bind_output.c - OUTPUT clauses: expressions over the changed row; see dml_int.h */
-#include "dml_int.h"
+#include "policy_int.h"
 
 #include "base/banned.h"
 
@@ -109,6 +109,9 @@ static enum qr_status into_target(struct qri_compile *c, const struct qr_ast_out
                                         .name = ast->into};
     QR_TRY(qri_target_of(c, ast->into_variable.n != 0 ? &variable.head : &table.head, ret_target));
     QR_TRY(qri_use_call(c, &ret_target->found, QR_ACCESS_INSERT));
+    if (qri_blocks_insert(ret_target->object))
+        return qr_fail(c->err, QR_UNSUPPORTED,
+                       "OUTPUT INTO a table with a block predicate is not supported");
     return ret_target->object->type == QR_CAT_VIEW
                ? qr_sql_fail(c->err, 330, qri_text_z(c, ret_target->object->name))
                : QR_OK;

@@ -201,10 +201,11 @@ static enum qr_status reach(struct qri_compile *c, struct qri_source *source,
         return not_updatable(c, source);
     struct reach below = {0};
     source->reached = inner;
+    bool is_filter = source->module != NULL && source->module->type == QR_CAT_TABLE;
     checked = checked || (source->module != NULL && source->module->with_check_option);
     QR_TRY(reach(c, inner, wanted, depth + 1, checked, &below));
     *r = below;
-    if (checked && q->where != NULL)
+    if (checked && q->where != NULL && !is_filter)
         QR_TRY(add_check(c, q->where, r));
     r->keys = QRI_ARRAY(c, below.key_count, const struct qr_expr *);
     r->olds = QRI_ARRAY(c, below.object->column_count + 1, const struct qr_expr *);
@@ -214,6 +215,24 @@ static enum qr_status reach(struct qri_compile *c, struct qri_source *source,
         QR_TRY(expose(c, source, below.keys[i], &r->keys[i]));
     for (size_t i = 0; i < below.object->column_count; i++)
         QR_TRY(expose(c, source, below.olds[i], &r->olds[i]));
+    return QR_OK;
+}
+
+enum qr_status qri_table_key(struct qri_compile *c, struct qri_source *source,
+                             const struct qr_cat_object **ret_table,
+                             const struct qr_expr ***ret_keys, size_t *ret_count)
+{
+    bool is_table = source->kind == QRI_SOURCE_TABLE && source->module == NULL;
+    bool is_filter = source->kind == QRI_SOURCE_QUERY && source->module != NULL;
+    const struct qr_cat_object *object = is_filter ? source->module : source->object;
+    struct reach r = {0};
+    *ret_table = NULL;
+    if (!(is_table || is_filter) || object == NULL || object->type != QR_CAT_TABLE)
+        return QR_OK;
+    QR_TRY(reach(c, source, NULL, 0, false, &r));
+    *ret_table = object;
+    *ret_keys = r.keys;
+    *ret_count = r.key_count;
     return QR_OK;
 }
 

@@ -1,5 +1,5 @@
 /* bind_update.c - UPDATE and DELETE; see dml_int.h */
-#include "dml_int.h"
+#include "policy_int.h"
 
 #include "base/banned.h"
 
@@ -217,6 +217,7 @@ enum qr_status qri_update(struct qri_compile *c, const struct qr_ast_update *ast
     c->setting = NULL;
     QR_TRY(qri_use_change(c, &ch.t, QR_ACCESS_UPDATE, sets.values));
     QR_TRY(stage_sets(&ch, &sets));
+    qri_blocks_settle(ch.dml);
     return finish(&ch, &sets, true);
 }
 

@@ -28,6 +28,7 @@ static const struct type_row {
     [QR_CAT_SEQUENCE]    = {"SO", "SEQUENCE_OBJECT"},
     [QR_CAT_TABLE_TYPE]  = {"TT", "TYPE_TABLE"},
     [QR_CAT_SYSTEM_VIEW] = {"V ", "VIEW"},
+    [QR_CAT_POLICY]      = {"SP", "SECURITY_POLICY"},
     /* clang-format on */
 };
 
@@ -216,6 +217,36 @@ static enum qr_status link_foreign_keys(struct qr_catalog *cat, struct qr_arena 
     return QR_OK;
 }
 
+static bool is_linked(const struct qr_cat_object *table, const struct qr_cat_object *policy)
+{
+    for (size_t i = 0; i < table->policy_count; i++)
+        if (table->policies[i] == policy)
+            return true;
+    return false;
+}
+
+static enum qr_status link_policies(struct qr_catalog *cat, struct qr_arena *arena,
+                                    struct qr_err *err)
+{
+    for (size_t i = 0; i < cat->object_count; i++) {
+        const struct qr_cat_object *policy = cat->objects[i];
+        for (size_t k = 0; k < policy->predicate_count; k++) {
+            struct qr_cat_object *table = mutable_by_id(cat, policy->predicates[k].target_id);
+            if (table == NULL || is_linked(table, policy))
+                continue;
+            size_t capacity = table->policy_count;
+            table->policies = (const struct qr_cat_object **)qr_arena_grow(
+                arena, table->policies, table->policy_count, &capacity, table->policy_count + 1,
+                sizeof(*table->policies));
+            if (table->policies == NULL)
+                return qr_fail(err, QR_NOMEM, "catalog policies");
+            table->policies[table->policy_count++] = policy;
+            note_link(table, policy, policy->object_id);
+        }
+    }
+    return QR_OK;
+}
+
 enum qr_status qr_cat_freeze(struct qr_catalog *cat, struct qr_arena *arena, struct qr_err *err)
 {
     qr_map_init(&cat->by_name, true);
@@ -227,6 +258,8 @@ enum qr_status qr_cat_freeze(struct qr_catalog *cat, struct qr_arena *arena, str
         object->trigger_count = 0;
         object->referenced_by = NULL;
         object->referenced_by_count = 0;
+        object->policies = NULL;
+        object->policy_count = 0;
         object->links = 0;
         char key[KEY_BYTES_MAX + 1];
         if (object->name.n == 0 || object->name.n > KEY_BYTES_MAX - SCHEMA_KEY_BYTES)
@@ -234,6 +267,7 @@ enum qr_status qr_cat_freeze(struct qr_catalog *cat, struct qr_arena *arena, str
         QR_TRY(qr_map_put(&cat->by_name, name_key(key, object->schema_id, object->name), object));
     }
     QR_TRY(link_triggers(cat, arena, err));
+    QR_TRY(link_policies(cat, arena, err));
     return link_foreign_keys(cat, arena, err);
 }
 

@@ -66,6 +66,11 @@ QR_NODISCARD enum qr_status qri_outputs(struct qri_compile *c, const struct qr_a
                                         const struct qri_target *t, bool has_deleted,
                                         bool has_inserted, struct qri_extras *extras,
                                         struct qr_plan_dml *dml);
+/* --- bind_target.c --- */
+/* The key of the table that the source is, or filters. NULL: it is neither. */
+QR_NODISCARD enum qr_status qri_table_key(struct qri_compile *c, struct qri_source *source,
+                                          const struct qr_cat_object **ret_table,
+                                          const struct qr_expr ***ret_keys, size_t *ret_count);
 /* --- bind_access.c --- */
 /* The statement does `need` (INSERT, UPDATE or DELETE) to the target, and to what lies below it;
  * UPDATE: of the columns with a value. */

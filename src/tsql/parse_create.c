@@ -12,12 +12,12 @@ void *qri_p_ddl_stmt(struct qri_parser *p, size_t bytes, enum qr_ast_stmt_kind k
 /* ---- what SQL Server has and we name only ---- */
 
 static const enum qri_keyword exotic[] = {
-    KW_ASSEMBLY, KW_ASYMMETRIC, KW_AVAILABILITY,  KW_BROKER,    KW_CERTIFICATE, KW_COLUMN,
-    KW_CONTRACT, KW_CREDENTIAL, KW_CRYPTOGRAPHIC, KW_ENDPOINT,  KW_EVENT,       KW_EXTERNAL,
-    KW_FULLTEXT, KW_MASTER,     KW_MESSAGE,       KW_PARTITION, KW_QUEUE,       KW_REMOTE,
-    KW_RESOURCE, KW_ROUTE,      KW_SEARCH,        KW_SECURITY,  KW_SELECTIVE,   KW_SERVER,
-    KW_SERVICE,  KW_SIGNATURE,  KW_SYMMETRIC,     KW_WORKLOAD,  KW_XML,         KW_SENSITIVITY,
-    KW_COUNTER,  KW_FEDERATION, KW_APPLICATION,   KW_LIBRARY,   KW_DATABASE,    KW_AGGREGATE,
+    KW_ASSEMBLY,   KW_ASYMMETRIC,  KW_AVAILABILITY,  KW_BROKER,    KW_CERTIFICATE, KW_COLUMN,
+    KW_CONTRACT,   KW_CREDENTIAL,  KW_CRYPTOGRAPHIC, KW_ENDPOINT,  KW_EVENT,       KW_EXTERNAL,
+    KW_FULLTEXT,   KW_MASTER,      KW_MESSAGE,       KW_PARTITION, KW_QUEUE,       KW_REMOTE,
+    KW_RESOURCE,   KW_ROUTE,       KW_SEARCH,        KW_SELECTIVE, KW_SERVER,      KW_SERVICE,
+    KW_SIGNATURE,  KW_SYMMETRIC,   KW_WORKLOAD,      KW_XML,       KW_SENSITIVITY, KW_COUNTER,
+    KW_FEDERATION, KW_APPLICATION, KW_LIBRARY,       KW_DATABASE,  KW_AGGREGATE,
 };
 
 static bool at_exotic(const struct qri_parser *p)
@@ -111,7 +111,7 @@ static const struct class creates[] = {
     {KW_DEFAULT, KW_NONE, qri_p_create_default_rule}, {KW_RULE, KW_NONE, qri_p_create_default_rule},
     {KW_LOGIN, KW_NONE, qri_p_create_principal},     {KW_USER, KW_NONE, qri_p_create_principal},
     {KW_ROLE, KW_NONE, qri_p_create_principal},      {KW_SERVER, KW_ROLE, qri_p_create_principal},
-    {KW_APPLICATION, KW_ROLE, qri_p_create_principal},
+    {KW_APPLICATION, KW_ROLE, qri_p_create_principal}, {KW_SECURITY, KW_NONE, qri_p_create_policy},
     {KW_DATABASE, KW_SCOPED, unsupported},         {KW_DATABASE, KW_AUDIT, unsupported},
     {KW_DATABASE, KW_ENCRYPTION, unsupported},     {KW_DATABASE, KW_NONE, qri_p_create_database},
     /* clang-format on */
@@ -125,6 +125,7 @@ static const struct class alters[] = {
     {KW_ROLE, KW_NONE, qri_p_alter_principal},       {KW_SERVER, KW_ROLE, qri_p_alter_principal},
     {KW_APPLICATION, KW_ROLE, qri_p_alter_principal},
     {KW_AUTHORIZATION, KW_NONE, qri_p_alter_authorization},
+    {KW_SECURITY, KW_NONE, qri_p_alter_policy},
     {KW_DATABASE, KW_AUDIT, unsupported},          {KW_DATABASE, KW_ENCRYPTION, unsupported},
     {KW_DATABASE, KW_NONE, qri_p_alter_database},
     /* clang-format on */
@@ -181,7 +182,7 @@ static const struct {
     {KW_RULE, KW_NONE, "RULE"},             {KW_STATISTICS, KW_NONE, "STATISTICS"},
     {KW_USER, KW_NONE, "USER"},             {KW_LOGIN, KW_NONE, "LOGIN"},
     {KW_ROLE, KW_NONE, "ROLE"},             {KW_SERVER, KW_ROLE, "SERVER ROLE"},
-    {KW_APPLICATION, KW_ROLE, "APPLICATION ROLE"},
+    {KW_APPLICATION, KW_ROLE, "APPLICATION ROLE"}, {KW_SECURITY, KW_POLICY, "SECURITY POLICY"},
     /* clang-format on */
 };
 

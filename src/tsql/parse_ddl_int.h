@@ -48,6 +48,9 @@ struct qr_str qri_p_class(struct qri_parser *p); /* "SCHEMA" of SCHEMA::x, if th
 struct qr_ast_stmt *qri_p_create_principal(struct qri_parser *p);
 struct qr_ast_stmt *qri_p_alter_principal(struct qri_parser *p);
 struct qr_ast_stmt *qri_p_alter_authorization(struct qri_parser *p);
+/* parse_policy.c */
+struct qr_ast_stmt *qri_p_create_policy(struct qri_parser *p);
+struct qr_ast_stmt *qri_p_alter_policy(struct qri_parser *p);
 /* parse_database.c */
 struct qr_ast_stmt *qri_p_create_database(struct qri_parser *p);
 struct qr_ast_stmt *qri_p_alter_database(struct qri_parser *p);

@@ -111,6 +111,55 @@ static void test_a_permission_is_kept_by_its_code(void **state)
         assert_int_equal(qri_body_decode_permission(buf.data, bytes, &got, &err), QR_CORRUPT);
 }
 
+static enum qr_status read_object(size_t bytes, struct qr_cat_object *ret)
+{
+    struct qr_err err = {0};
+    return qri_body_decode_object(&arena, buf.data, bytes, ret, &err);
+}
+
+static void test_a_policy_keeps_its_predicates(void **state)
+{
+    (void)state;
+    struct qr_cat_predicate predicates[] = {
+        {.predicate_id = 1, .target_id = 7, .function_id = 8, .text = qr_str("([s].[f]([a]))")},
+        {.predicate_id = 3,
+         .target_id = 7,
+         .function_id = 9,
+         .is_block = true,
+         .operation = QR_POLICY_BEFORE_DELETE,
+         .text = qr_str("([s].[g]())")},
+    };
+    struct qr_cat_object got, table = {.object_id = 7, .name = qr_str("t"), .owner_id = 5},
+                              policy = {.object_id = 9,
+                                        .name = qr_str("p"),
+                                        .type = QR_CAT_POLICY,
+                                        .is_schema_bound = true,
+                                        .not_for_replication = true,
+                                        .next_predicate_id = 4,
+                                        .predicates = predicates,
+                                        .predicate_count = 2};
+    qri_body_encode_object(&buf, &table);
+    assert_int_equal(buf.data[0], 2); /* a table is what earlier versions read */
+    qr_buf_clear(&buf);
+    qri_body_encode_object(&buf, &policy);
+    assert_int_equal(buf.data[0], 3);
+    assert_int_equal(read_object(buf.len, &got), QR_OK);
+    assert_int_equal(got.predicate_count, 2);
+    assert_int_equal(got.next_predicate_id, 4);
+    assert_true(got.is_schema_bound && got.not_for_replication && !got.is_disabled);
+    assert_false(got.predicates[0].is_block);
+    assert_int_equal(got.predicates[0].target_id, 7);
+    assert_int_equal(got.predicates[1].function_id, 9);
+    assert_int_equal(got.predicates[1].operation, QR_POLICY_BEFORE_DELETE);
+    assert_true(qr_str_eq(got.predicates[1].text, predicates[1].text));
+    for (size_t bytes = 0; bytes < buf.len; bytes++)
+        assert_int_equal(read_object(bytes, &got), QR_CORRUPT);
+    predicates[1].operation++; /* which there is none of */
+    qr_buf_clear(&buf);
+    qri_body_encode_object(&buf, &policy);
+    assert_int_equal(read_object(buf.len, &got), QR_CORRUPT);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -118,6 +167,7 @@ int main(void)
         TEST(test_a_principal_without_news_is_as_it_was),
         TEST(test_a_principal_keeps_how_he_is_known),
         TEST(test_a_permission_is_kept_by_its_code),
+        TEST(test_a_policy_keeps_its_predicates),
     };
     return cmocka_run_group_tests_name("engine/catalog_body", tests, NULL, NULL);
 }

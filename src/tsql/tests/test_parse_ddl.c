@@ -318,6 +318,14 @@ static void test_the_other_objects_have_their_kinds(void **state)
          QR_AS_SEQUENCE},
         {"alter sequence s restart with 5", QR_AS_SEQUENCE},
         {"create synonym s for srv.db.dbo.t", QR_AS_CREATE_SYNONYM},
+        {"create security policy p add filter predicate s.f(a, 1) on s.t, add block predicate "
+         "s.f([x]]@]) on t after insert with (state = off, schemabinding = on) not for replication",
+         QR_AS_SECURITY_POLICY},
+        {"create security policy p", QR_AS_SECURITY_POLICY},
+        {"alter security policy s.p alter filter predicate f(a) on t, drop block predicate on t "
+         "before delete with (state = on)",
+         QR_AS_SECURITY_POLICY},
+        {"drop security policy if exists s.p", QR_AS_DROP},
         {"create statistics s on t (a, b) with fullscan, norecompute", QR_AS_CREATE_STATISTICS},
         {"update statistics t (s) with sample 10 percent", QR_AS_UPDATE_STATISTICS},
         {"create default d as 0", QR_AS_CREATE_DEFAULT_RULE},

@@ -280,6 +280,32 @@ struct qr_ast_create_synonym {
     struct qr_ast_name name;
     struct qr_ast_name target;
 };
+/* What a predicate of a security policy is asked for: reading, or one of these changes. */
+enum qr_policy_operation {
+    QR_POLICY_ALL, /* none was written */
+    QR_POLICY_AFTER_INSERT,
+    QR_POLICY_AFTER_UPDATE,
+    QR_POLICY_BEFORE_UPDATE,
+    QR_POLICY_BEFORE_DELETE,
+};
+enum qr_ast_predicate_action { QR_PREDICATE_ADD, QR_PREDICATE_ALTER, QR_PREDICATE_DROP };
+struct qr_ast_predicate {
+    enum qr_ast_predicate_action action;
+    bool is_block;               /* else FILTER */
+    uint8_t operation;           /* enum qr_policy_operation */
+    struct qr_ast_name function; /* DROP: none */
+    struct qr_ast_exprs args;
+    struct qr_str call_text; /* function(args) as written */
+    struct qr_ast_name table;
+};
+struct qr_ast_security_policy {
+    struct qr_ast_stmt head;
+    enum qr_ast_action action; /* CREATE or ALTER */
+    struct qr_ast_name name;
+    struct qr_ast_predicate *predicates;
+    size_t count;
+    enum qr_ast_tri state, schema_bound, not_for_replication;
+};
 struct qr_ast_create_default_rule {
     struct qr_ast_stmt head;
     bool rule; /* CREATE RULE; else CREATE DEFAULT */

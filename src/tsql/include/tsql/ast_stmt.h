@@ -47,6 +47,7 @@ enum qr_ast_stmt_kind {
     QR_AS_CREATE_TYPE,         /* qr_ast_create_type */
     QR_AS_SEQUENCE,            /* qr_ast_sequence: CREATE, ALTER */
     QR_AS_CREATE_SYNONYM,      /* qr_ast_create_synonym */
+    QR_AS_SECURITY_POLICY,     /* qr_ast_security_policy: CREATE, ALTER */
     QR_AS_CREATE_STATISTICS,   /* qr_ast_create_statistics */
     QR_AS_UPDATE_STATISTICS,   /* qr_ast_update_statistics */
     QR_AS_CREATE_DEFAULT_RULE, /* qr_ast_create_default_rule: CREATE DEFAULT, CREATE RULE */

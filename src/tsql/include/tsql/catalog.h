@@ -48,6 +48,7 @@ enum qr_cat_type {
     QR_CAT_SEQUENCE,    /* SO */
     QR_CAT_TABLE_TYPE,  /* TT */
     QR_CAT_SYSTEM_VIEW, /* V or S, in the system catalog */
+    QR_CAT_POLICY,      /* SP */
     QR_CAT_TYPE_COUNT
 };
 
@@ -131,6 +132,16 @@ struct qr_cat_param {
     struct qr_str default_text; /* T-SQL literal text */
 };
 
+/* Of a security policy: a function of the row says whether it is seen, or may be changed so. */
+struct qr_cat_predicate {
+    uint32_t predicate_id;
+    uint32_t target_id;   /* table or view */
+    uint32_t function_id; /* as it was when the predicate was made */
+    bool is_block;        /* else it filters */
+    uint8_t operation;    /* enum qr_policy_operation of tsql/ast_ddl.h */
+    struct qr_str text;   /* the call, "([rls].[f]([tenant]))" */
+};
+
 struct qr_cat_object {
     uint32_t object_id; /* > 0; never reused in a database */
     uint32_t schema_id;
@@ -159,7 +170,9 @@ struct qr_cat_object {
     size_t check_count;
     const struct qr_cat_object **triggers; /* enabled or not, creation order */
     size_t trigger_count;
-    uint64_t links; /* differs when `triggers` or `referenced_by` does, or what they point to */
+    const struct qr_cat_object **policies; /* that have predicates on it, enabled or not */
+    size_t policy_count;
+    uint64_t links; /* differs when one of the above lists does, or what it points to */
 
     struct qr_str text; /* whole CREATE text of a module or view; synonym: base name */
     bool uses_ansi_nulls, uses_quoted_identifier, is_schema_bound, is_disabled, with_check_option;
@@ -170,6 +183,12 @@ struct qr_cat_object {
     bool trigger_instead_of;
     struct qr_cat_param *params; /* procedures and functions */
     size_t param_count;
+
+    /* security policy; `is_disabled` is STATE = OFF */
+    struct qr_cat_predicate *predicates; /* by id */
+    size_t predicate_count;
+    uint32_t next_predicate_id;
+    bool not_for_replication;
 
     /* sequence */
     struct qr_type sequence_type;

@@ -296,6 +296,15 @@ struct qr_plan_output {
     uint32_t *into_column_ids; /* pairwise with exprs */
 };
 
+/* A block predicate of a security policy: a SELECT over `inserted` or `deleted` that gives a row if
+ * one of the changed rows is not allowed. */
+struct qr_plan_block {
+    unsigned change; /* which rows: bits of qr_cat_object.trigger_events */
+    bool is_before;  /* as they were, `deleted` */
+    bool *reads;     /* pairwise with target->columns */
+    struct qr_plan_sql sql;
+};
+
 struct qr_plan_dml {
     const struct qr_cat_object *target; /* base table, #table, or rowset (then rowset_name) */
     struct qr_str rowset_name;          /* "@t" when the target is a table variable */
@@ -342,6 +351,9 @@ struct qr_plan_dml {
     const struct qr_expr **computed;
     const struct qr_expr **checks;    /* pairwise with target->checks */
     const struct qr_expr *view_check; /* WITH CHECK OPTION, over the same inputs; NULL: none */
+
+    struct qr_plan_block *blocks; /* asked once the rows have changed, before triggers */
+    size_t block_count;
 
     struct qr_plan_output output;      /* count = 0: none */
     struct qr_plan_output output_into; /* OUTPUT … INTO … OUTPUT … gives both */
@@ -483,6 +495,13 @@ qr_tsql_bind_row_expr(struct qr_arena *arena_plan, const struct qr_bind_env *env
                       const struct qr_cat_object *table, struct qr_str text, bool is_condition,
                       const struct qr_type *want, const struct qr_expr **ret_expr,
                       struct qr_err *err);
+
+/* A predicate that a policy is about to get: may its call be bound over the target's rows, and what
+ * does it need? */
+QR_NODISCARD enum qr_status qr_tsql_check_predicate(
+    struct qr_arena *arena, const struct qr_bind_env *env, const struct qr_cat_object *policy,
+    const struct qr_cat_predicate *predicate, const struct qr_cat_object *target,
+    struct qr_plan_accesses *ret_accesses, struct qr_err *err);
 
 /* Resolves a written type (base, alias or table type) to qr_type. */
 QR_NODISCARD enum qr_status qr_tsql_resolve_type(const struct qr_bind_env *env,
