@@ -150,6 +150,21 @@ static bool changes_rows(const struct want *w, const struct qr_ast_alter_table *
            to.id != column->type.id;
 }
 
+/* ALTER ANY MASK for who adds, changes or takes away the mask of a column: 15247. */
+static enum qr_status want_mask(struct want *w, const struct qr_ast_alter_table *ast,
+                                const struct qr_cat_object *table)
+{
+    if (ast->action != QR_ALTER_COLUMN)
+        return QR_OK;
+    const struct qr_cat_column *column = qr_cat_column_find(table, ast->column.name.text);
+    bool is_masked = column != NULL && column->mask.n > 0;
+    bool changes = ast->column.mask != NULL || qr_str_ieqz(ast->column_change, "DROP MASKED") ||
+                   (is_masked && ast->column.type.name.count > 0);
+    return !changes || qri_may_database(w->session, QR_MAY_ALTER_ANY_MASK)
+               ? QR_OK
+               : qr_sql_fail(w->err, 15247);
+}
+
 static enum qr_status want_alter_table(struct want *w, const struct qr_ast_stmt *stmt)
 {
     const struct qr_ast_alter_table *ast = (const struct qr_ast_alter_table *)stmt;
@@ -157,6 +172,7 @@ static enum qr_status want_alter_table(struct want *w, const struct qr_ast_stmt 
     QR_TRY(want_alter(w, &ast->name, 4902, &table));
     if (table == NULL || table->object_id >= QRI_TEMP_OBJECT_FIRST)
         return QR_OK;
+    QR_TRY(want_mask(w, ast, table));
     QR_TRY(want_type(w, &ast->column.type, QR_MAY_REFERENCES));
     QR_TRY(want_definition(w, &ast->def));
     struct qri_ddl_stmt s = {.ddl = w->ddl, .err = w->err};

@@ -9,7 +9,14 @@
 #include "codec/collation.h"
 #include "base/banned.h"
 
-enum { BODY_VERSION = 1, BODY_RIGHTS = 2, BODY_POLICY = 3, ITEMS_MAX = 4096, PERM_CODE_BYTES = 4 };
+enum {
+    BODY_VERSION = 1,
+    BODY_RIGHTS = 2,
+    BODY_POLICY = 3,
+    BODY_MASKS = 4,
+    ITEMS_MAX = 4096,
+    PERM_CODE_BYTES = 4
+};
 
 struct archive {
     struct qr_buf *out; /* writing; else NULL */
@@ -305,6 +312,14 @@ static bool has_rights(const struct qr_cat_object *obj)
     return obj->owner_id != 0 || obj->execute_as != 0;
 }
 
+static bool has_masks(const struct qr_cat_object *obj)
+{
+    for (size_t i = 0; i < obj->column_count; i++)
+        if (obj->columns[i].mask.n > 0)
+            return true;
+    return false;
+}
+
 static void put_rights(struct archive *ar, struct qr_cat_object *obj)
 {
     put_u32(ar, &obj->owner_id);
@@ -337,6 +352,8 @@ static void put_more(struct archive *ar, struct qr_cat_object *obj, uint8_t vers
         put_rights(ar, obj);
     if (version >= BODY_POLICY)
         put_policy(ar, obj);
+    for (size_t i = 0; version >= BODY_MASKS && i < obj->column_count; i++)
+        put_str(ar, &obj->columns[i].mask);
 }
 
 static enum qr_status decoded(const struct archive *ar, const char *what, struct qr_err *err)
@@ -350,10 +367,11 @@ void qri_body_encode_object(struct qr_buf *buf, const struct qr_cat_object *obj)
 {
     struct archive ar = {.out = buf};
     struct qr_cat_object copy = *obj; /* fields are written back unchanged, arrays included */
-    uint8_t least = obj->type == QR_CAT_POLICY ? BODY_POLICY
-                    : has_rights(obj)          ? BODY_RIGHTS
-                                               : BODY_VERSION;
-    uint8_t version = put_version(&ar, least, BODY_POLICY);
+    uint8_t least = has_masks(obj)               ? BODY_MASKS
+                    : obj->type == QR_CAT_POLICY ? BODY_POLICY
+                    : has_rights(obj)            ? BODY_RIGHTS
+                                                 : BODY_VERSION;
+    uint8_t version = put_version(&ar, least, BODY_MASKS);
     put_object(&ar, &copy);
     put_more(&ar, &copy, version);
 }
@@ -364,7 +382,7 @@ enum qr_status qri_body_decode_object(struct qr_arena *arena, const uint8_t *bod
 {
     struct archive ar = {.next = body, .end = body + body_bytes, .arena = arena};
     struct qr_cat_object obj = {0};
-    uint8_t version = put_version(&ar, BODY_VERSION, BODY_POLICY);
+    uint8_t version = put_version(&ar, BODY_VERSION, BODY_MASKS);
     put_object(&ar, &obj);
     put_more(&ar, &obj, version);
     if (obj.type >= QR_CAT_TYPE_COUNT || obj.storage > QR_STORE_ROWSET)

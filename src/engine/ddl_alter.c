@@ -312,17 +312,6 @@ static bool stays_as_stored(const struct qr_type *from, const struct qr_type *to
     }
 }
 
-static enum qr_status alter_column_flag(struct alter *a, struct qr_cat_column *c)
-{
-    if (qr_str_ieqz(a->ast->column_change, "ADD ROWGUIDCOL"))
-        c->is_rowguidcol = true;
-    else if (qr_str_ieqz(a->ast->column_change, "DROP ROWGUIDCOL"))
-        c->is_rowguidcol = false;
-    else
-        return qr_sql_fail(a->s.err, 40510, z(a, a->ast->column_change));
-    return finish(a);
-}
-
 static enum qr_status refuse_change(struct alter *a, const struct qr_cat_column *c,
                                     const char *kind, struct qr_str user)
 {
@@ -330,6 +319,37 @@ static enum qr_status refuse_change(struct alter *a, const struct qr_cat_column 
     (void)qr_sql_fail(&note, 5074, kind, z(a, user), "column", z(a, c->name));
     QR_TRY(a->s.ddl->inform(a->s.ddl->ctx, &note));
     return qr_sql_fail(a->s.err, 4922, "ALTER TABLE ALTER COLUMN", z(a, c->name));
+}
+
+/* ADD MASKED WITH (...), DROP MASKED */
+static enum qr_status alter_mask(struct alter *a, struct qr_cat_column *c, bool is_drop)
+{
+    const struct qr_cat_object *t = a->old;
+    if (c->is_computed)
+        return qr_sql_fail(a->s.err, 4928, z(a, c->name), "COMPUTED");
+    for (size_t i = 0; i < t->column_count; i++)
+        if (t->columns[i].is_computed && qri_text_names(t->columns[i].computed_text, c->name))
+            return refuse_change(a, c, "column", t->columns[i].name);
+    if (is_drop && c->mask.n == 0)
+        return qr_sql_fail(a->s.err, 16007, z(a, c->name));
+    c->mask = (struct qr_str){NULL, 0};
+    if (!is_drop)
+        QR_TRY(qri_column_mask(a->s.arena, &a->ast->column, c, a->s.err));
+    return finish(a);
+}
+
+static enum qr_status alter_column_flag(struct alter *a, struct qr_cat_column *c)
+{
+    bool drops = qr_str_ieqz(a->ast->column_change, "DROP MASKED");
+    if (drops || qr_str_ieqz(a->ast->column_change, "ADD MASKED"))
+        return alter_mask(a, c, drops);
+    if (qr_str_ieqz(a->ast->column_change, "ADD ROWGUIDCOL"))
+        c->is_rowguidcol = true;
+    else if (qr_str_ieqz(a->ast->column_change, "DROP ROWGUIDCOL"))
+        c->is_rowguidcol = false;
+    else
+        return qr_sql_fail(a->s.err, 40510, z(a, a->ast->column_change));
+    return finish(a);
 }
 
 /* What is computed from a column keeps its type and NULLs, what is checked its type; a longer
@@ -413,6 +433,9 @@ static enum qr_status alter_column(struct alter *a)
     c->type = to;
     c->user_type_id = user_type_id;
     c->nullable = nullable;
+    c->mask = (struct qr_str){NULL, 0}; /* it goes unless it is said again */
+    if (a->ast->column.mask != NULL)
+        QR_TRY(qri_column_mask(a->s.arena, &a->ast->column, c, a->s.err));
     struct qri_build b;
     qri_build_init(&b, &a->s, a->now);
     QR_TRY(qri_build_computed(&b, 0));

@@ -103,6 +103,10 @@ void qri_build_init(struct qri_build *b, struct qri_ddl_stmt *s, struct qr_cat_o
 uint32_t qri_build_id(struct qri_build *b);
 QR_NODISCARD enum qr_status qri_build_column(struct qri_build *b,
                                              const struct qr_ast_column_def *def);
+/* MASKED WITH of the definition, for the column's type as it is: 16002 .. 16006. */
+QR_NODISCARD enum qr_status qri_column_mask(struct qr_arena *arena,
+                                            const struct qr_ast_column_def *def,
+                                            struct qr_cat_column *c, struct qr_err *err);
 /* An error that keeps a constraint from being made is followed by 1750. Returns `status`. */
 QR_NODISCARD enum qr_status qri_constraint_failed(enum qr_status status, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_build_constraint(struct qri_build *b,

@@ -1,5 +1,6 @@
 /* ddl_table.c - columns and tables from their written definition; see ddl_int.h. */
 #include "ddl_int.h"
+#include "mask.h"
 #include <stdlib.h>
 #include "base/sqlmsg.h"
 #include "codec/collation.h"
@@ -119,11 +120,27 @@ static enum qr_status refuse_exotic(struct qri_build *b, const struct qr_ast_col
         return qr_sql_fail(b->err, 40510, "COLUMN_SET");
     if (def->encrypted)
         return qr_sql_fail(b->err, 40510, "ENCRYPTED WITH");
-    if (def->mask != NULL)
-        return qr_sql_fail(b->err, 40510, "MASKED WITH");
     if (def->generated.n > 0)
         return qr_sql_fail(b->err, 40510, "GENERATED ALWAYS AS ROW");
     return QR_OK;
+}
+
+enum qr_status qri_column_mask(struct qr_arena *arena, const struct qr_ast_column_def *def,
+                               struct qr_cat_column *c, struct qr_err *err)
+{
+    struct qr_str text = ((const struct qr_ast_literal *)def->mask)->text;
+    struct qri_mask mask;
+    QR_TRY(qri_mask_parse(arena, text, &c->type, qri_z(arena, c->name), &mask, err));
+    return qri_mask_print(arena, &mask, &c->mask, err);
+}
+
+/* Of a table type, or a table variable, there is nobody to ask for UNMASK on. */
+static enum qr_status set_mask(struct qri_build *b, const struct qr_ast_column_def *def,
+                               struct qr_cat_column *c)
+{
+    if (b->s == NULL)
+        return qr_sql_fail(b->err, 40510, "MASKED in a table type or variable");
+    return qri_column_mask(b->arena, def, c, b->err);
 }
 
 enum qr_status qri_build_column(struct qri_build *b, const struct qr_ast_column_def *def)
@@ -158,6 +175,8 @@ enum qr_status qri_build_column(struct qri_build *b, const struct qr_ast_column_
         c.is_rowguidcol = def->rowguidcol;
         c.is_sparse = def->sparse;
         c.is_hidden = def->hidden;
+        if (def->mask != NULL)
+            QR_TRY(set_mask(b, def, &c));
     }
     if (c.type.id == QR_TYPE_ROWVERSION && t->rowversion_column != 0)
         return qr_sql_fail(b->err, 2738, qri_z(b->arena, t->name), qri_z(b->arena, c.name));

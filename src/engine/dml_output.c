@@ -1,6 +1,7 @@
 /* dml_output.c - OUTPUT and OUTPUT INTO over the staged changes. */
 #include <assert.h>
 #include "dml_int.h"
+#include "mask.h"
 #include "codec/convert.h"
 #include "base/banned.h"
 
@@ -94,8 +95,11 @@ static enum qr_status each_change(struct qri_run *run, const struct qr_plan_outp
     struct qr_arena *arena = &run->frame->arena;
     struct qr_value *inputs = qr_arena_array(arena, input_count, sizeof *inputs);
     struct qr_value *values = qr_arena_array(arena, output->count + 1, sizeof *values);
+    struct qri_masks masks;
     if (inputs == NULL || values == NULL)
         return no_memory(run);
+    QR_TRY(qri_masks_of_columns(run->session, arena, output->columns, output->count, &masks,
+                                run->err));
     for (uint64_t i = 0; i < qri_rowset_end(run->changes); i++) {
         bool found = false;
         QR_TRY(qri_rowset_get(run->changes, i, run->row, &found, run->err));
@@ -107,6 +111,8 @@ static enum qr_status each_change(struct qri_run *run, const struct qr_plan_outp
             run->eval.input_count = input_count;
             QR_TRY(qr_expr_eval(output->exprs[k], &run->eval, &values[k], run->err));
         }
+        if (masks.count > 0)
+            QR_TRY(qri_masks_apply(&masks, values, &run->arena, run->err));
         if (table != NULL)
             QR_TRY(into_table(run, output, writer, table, rowset, values));
         else

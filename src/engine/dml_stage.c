@@ -3,6 +3,7 @@
 #include <string.h>
 #include "dml_int.h"
 #include "dml_stage.h"
+#include "mask.h"
 #include "base/banned.h"
 
 static enum qr_status no_memory(struct qri_run *run)
@@ -235,7 +236,8 @@ static enum qr_status stage_row(struct qri_run *run, struct qr_map *seen,
                                       : append(run, QR_ACTION_DELETE);
 }
 
-static enum qr_status each_staged(struct qri_run *run, struct qri_query *query, struct qr_map *seen,
+static enum qr_status each_staged(struct qri_run *run, struct qri_query *query,
+                                  const struct qri_masks *masks, struct qr_map *seen,
                                   struct qr_value *staged, bool *given)
 {
     const struct qr_plan_dml *plan = run->dml->plan;
@@ -252,6 +254,8 @@ static enum qr_status each_staged(struct qri_run *run, struct qri_query *query, 
         for (size_t i = 0; i < plan->stage_column_count; i++)
             QR_TRY(qri_column(query->stmt->stmt, (int)i, &plan->stage_types[i], &run->arena,
                               &staged[i], run->err));
+        if (masks->count > 0)
+            QR_TRY(qri_masks_apply(masks, staged, &run->arena, run->err));
         QR_TRY(stage_row(run, seen, staged, given));
     }
 }
@@ -263,6 +267,9 @@ static enum qr_status stage_select(struct qri_run *run, bool *given)
         qr_arena_array(&run->frame->arena, plan->stage_column_count + 1, sizeof *staged);
     if (staged == NULL)
         return no_memory(run);
+    struct qri_masks masks;
+    QR_TRY(qri_masks_open(run->session, &run->frame->arena, plan->stage_masks, plan->stage_types,
+                          plan->stage_column_count, &masks, run->err));
     struct qri_need *need = &run->frame->op->codes[0]->need; /* of the statement that runs */
     QR_TRY(qri_grant_before(run->frame, need, plan->stage.text, run->err));
     struct qri_query query;
@@ -273,7 +280,8 @@ static enum qr_status stage_select(struct qri_run *run, bool *given)
     QR_TRY(opened);
     struct qr_map seen;
     qr_map_init(&seen, false);
-    enum qr_status status = each_staged(run, &query, &seen, staged, given);
+    enum qr_status status =
+        qri_masks_redact(&masks, each_staged(run, &query, &masks, &seen, staged, given), run->err);
     qr_map_done(&seen);
     qri_query_close(&query);
     qri_grant_after(run->session, need);

@@ -1,6 +1,7 @@
 /* query.c - binding and stepping the SQLite statements of plans; see frame.h */
 #include <assert.h>
 #include "frame.h"
+#include "mask.h"
 #include "base/banned.h"
 
 /* ---- parameters ---- */
@@ -123,25 +124,35 @@ void qri_query_close(struct qri_query *query)
 
 enum { ROW_VALUES_INLINE = 32 };
 
-static enum qr_status each_row(struct qri_query *query, const struct qr_plan *plan,
-                               struct qr_value *values, struct qr_arena *arena_row,
-                               qri_select_row_fn *row, void *ctx, uint64_t *ret_count,
-                               struct qr_err *err)
+struct each {
+    struct qri_query *query;
+    const struct qr_plan *plan;
+    struct qr_value *values;
+    struct qr_arena *arena_row;
+    struct qri_masks masks;
+    qri_select_row_fn *row;
+    void *ctx;
+};
+
+static enum qr_status each_row(struct each *e, uint64_t *ret_count, struct qr_err *err)
 {
-    uint64_t count = 0, limit = query->frame->session->options.rowcount;
+    const struct qr_plan *plan = e->plan;
+    uint64_t count = 0, limit = e->query->frame->session->options.rowcount;
     for (;;) {
         bool more = false;
         if (limit != 0 && count == limit)
             break;
-        QR_TRY(qri_query_next(query, &more, err));
+        QR_TRY(qri_query_next(e->query, &more, err));
         if (!more)
             break;
-        if (arena_row->chunk != NULL)
-            qr_arena_reset(arena_row);
+        if (e->arena_row->chunk != NULL)
+            qr_arena_reset(e->arena_row);
         for (size_t i = 0; i < plan->column_count; i++)
-            QR_TRY(qri_column(query->stmt->stmt, (int)i, &plan->columns[i].type, arena_row,
-                              &values[i], err));
-        QR_TRY(row(ctx, values, plan->column_count, err));
+            QR_TRY(qri_column(e->query->stmt->stmt, (int)i, &plan->columns[i].type, e->arena_row,
+                              &e->values[i], err));
+        if (e->masks.count > 0)
+            QR_TRY(qri_masks_apply(&e->masks, e->values, e->arena_row, err));
+        QR_TRY(e->row(e->ctx, e->values, plan->column_count, err));
         count++;
     }
     *ret_count = count;
@@ -165,8 +176,12 @@ enum qr_status qri_select_each(struct qri_frame *frame, struct qri_code *code,
         if (values == NULL)
             status = qr_fail(err, QR_NOMEM, "read rows");
     }
+    struct each each = {&query, plan, values, &arena_row, .row = row, .ctx = ctx};
     if (status == QR_OK)
-        status = each_row(&query, plan, values, &arena_row, row, ctx, ret_count, err);
+        status = qri_masks_of_columns(frame->session, &query.arena, plan->columns,
+                                      plan->column_count, &each.masks, err);
+    if (status == QR_OK)
+        status = qri_masks_redact(&each.masks, each_row(&each, ret_count, err), err);
     qr_arena_done(&arena_row);
     qri_query_close(&query);
     qri_grant_after(frame->session, &code->need);

@@ -40,13 +40,13 @@ static enum qr_status column_rows(struct qri_sysrows *rows, const struct qr_sess
             continue;
         for (size_t k = 0; has_columns(o) && k < o->column_count; k++) {
             const struct qr_cat_column *c = &o->columns[k];
-            QR_TRY(qri_sysrow(rows, o->is_ms_shipped ? -(int)o->object_id : (int)o->object_id,
-                              c->name, (int)c->column_id,
-                              (int)qr_type_info(c->type.id)->system_type_id, user_type_id(c),
-                              qr_type_max_length(&c->type), qr_type_precision(&c->type),
-                              qr_type_scale(&c->type), collation_name(&c->type), (int)c->nullable,
-                              (int)c->is_rowguidcol, (int)c->is_identity, (int)c->is_computed,
-                              (int)c->default_object_id, (int)c->is_sparse, (int)c->is_hidden));
+            QR_TRY(qri_sysrow(
+                rows, o->is_ms_shipped ? -(int)o->object_id : (int)o->object_id, c->name,
+                (int)c->column_id, (int)qr_type_info(c->type.id)->system_type_id, user_type_id(c),
+                qr_type_max_length(&c->type), qr_type_precision(&c->type), qr_type_scale(&c->type),
+                collation_name(&c->type), (int)c->nullable, (int)c->is_rowguidcol,
+                (int)c->is_identity, (int)c->is_computed, (int)c->default_object_id,
+                (int)c->is_sparse, (int)c->is_hidden, (int)(c->mask.n > 0)));
         }
     }
     return QR_OK;
@@ -55,6 +55,26 @@ static enum qr_status column_rows(struct qri_sysrows *rows, const struct qr_sess
 static enum qr_status columns(struct qri_sysrows *rows, struct qr_session *session)
 {
     return column_rows(rows, session, database(session));
+}
+
+static enum qr_status masked_columns(struct qri_sysrows *rows, struct qr_session *session)
+{
+    const struct qr_catalog *cat = database(session);
+    for (size_t i = 0; i < cat->object_count; i++) {
+        const struct qr_cat_object *o = cat->objects[i];
+        for (size_t k = 0; qri_sys_is_here(session, o) && k < o->column_count; k++) {
+            const struct qr_cat_column *c = &o->columns[k];
+            if (c->mask.n > 0)
+                QR_TRY(qri_sysrow(rows, (int)o->object_id, c->name, (int)c->column_id,
+                                  (int)qr_type_info(c->type.id)->system_type_id, user_type_id(c),
+                                  qr_type_max_length(&c->type), qr_type_precision(&c->type),
+                                  qr_type_scale(&c->type), collation_name(&c->type),
+                                  (int)c->nullable, (int)c->is_rowguidcol, (int)c->is_identity,
+                                  (int)c->is_computed, (int)c->default_object_id, (int)c->is_sparse,
+                                  (int)c->is_hidden, 1, c->mask));
+        }
+    }
+    return QR_OK;
 }
 
 static enum qr_status system_columns(struct qri_sysrows *rows, struct qr_session *session)
@@ -385,13 +405,17 @@ static enum qr_status partitions(struct qri_sysrows *rows, struct qr_session *se
     "generated_always_type_desc nvarchar(60) null ='NOT_APPLICABLE', encryption_type int null "    \
     "=null, encryption_type_desc nvarchar(64) null =null, encryption_algorithm_name sysname null " \
     "=null, column_encryption_key_id int null =null, column_encryption_key_database_name sysname " \
-    "null =null, is_hidden bit null, is_masked bit =0, graph_type int null =null, "                \
+    "null =null, is_hidden bit null, is_masked bit, graph_type int null =null, "                   \
     "graph_type_desc nvarchar(60) null =null"
 
 const struct qri_sysview qri_sysviews_table[] = {
     {"sys", "columns", COLUMN_COLUMNS, columns, NULL, false},
     {"sys", "all_columns", COLUMN_COLUMNS, all_columns, NULL, false},
     {"sys", "system_columns", COLUMN_COLUMNS, system_columns, NULL, false},
+    {"sys", "masked_columns",
+     COLUMN_COLUMNS ", definition nvarchar(max) null =null, uses_database_collation bit =0, "
+                    "is_persisted bit =0, masking_function nvarchar(4000) null",
+     masked_columns, NULL, false},
     {"sys", "identity_columns",
      "object_id int, name sysname null, column_id int, system_type_id tinyint, user_type_id int, "
      "max_length smallint, precision tinyint, scale tinyint, is_nullable bit null =0, "

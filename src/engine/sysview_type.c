@@ -206,8 +206,6 @@ const struct qri_sysview qri_sysviews_type[] = {
      "name sysname, period_type tinyint null, object_id int, start_column_id int, "
      "end_column_id int",
      no_rows, NULL, false},
-    {"sys", "masked_columns", "object_id int, name sysname null, column_id int", no_rows, NULL,
-     false},
     {"sys", "messages",
      "message_id int, language_id smallint =1033, severity tinyint null, "
      "is_event_logged bit =0, text nvarchar(2048)",

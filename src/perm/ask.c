@@ -394,8 +394,8 @@ bool qr_perm_sees(const struct qr_perm_book *book, const struct qr_perm_token *t
         qr_perm_ask(book, token, what, 0, QR_MAY_SELECT) == QR_PERM_ALLOWED)
         return true;
     for (int perm = QR_MAY_NOTHING + 1; perm < QR_MAY_COUNT; perm++) {
-        if (!qr_perm_applies(what->kind, (enum qr_perm)perm))
-            continue;
+        if (!qr_perm_applies(what->kind, (enum qr_perm)perm) || perm == QR_MAY_UNMASK)
+            continue; /* UNMASK shows no metadata */
         if (qr_perm_ask(book, token, what, 0, (enum qr_perm)perm) == QR_PERM_ALLOWED)
             return true;
         if (what->kind == QR_KIND_OBJECT && qr_perm_has_columns((enum qr_perm)perm) &&

@@ -86,7 +86,8 @@ bool qr_perm_applies(enum qr_perm_kind kind, enum qr_perm perm)
 
 bool qr_perm_has_columns(enum qr_perm perm)
 {
-    return perm == QR_MAY_SELECT || perm == QR_MAY_UPDATE || perm == QR_MAY_REFERENCES;
+    return perm == QR_MAY_SELECT || perm == QR_MAY_UPDATE || perm == QR_MAY_REFERENCES ||
+           perm == QR_MAY_UNMASK;
 }
 
 bool qr_perm_builtin(size_t index, struct qr_perm_builtin *ret)

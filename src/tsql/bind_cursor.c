@@ -24,6 +24,7 @@ static enum qr_status add_keys(struct qri_compile *c, struct qri_query *query,
         struct qri_column *out = &query->outs[query->out_count - 1];
         out->flags = QR_COLUMN_ROW_KEY;
         out->object = NULL;
+        out->mask = NULL;
         out->column_id = table->object_id;
     }
     return QR_OK;

@@ -140,8 +140,8 @@ enum qr_status qri_direct(struct qri_compile *c, const struct qri_target *t,
 {
     bool plain = t->source == t->base && t->base->kind == QRI_SOURCE_TABLE &&
                  stage->scope->count == 1 && stage->top.amount == NULL && !c->has_subquery &&
-                 !c->has_udf && dml->block_count == 0 && dml->output.count == 0 &&
-                 dml->output_into.count == 0;
+                 !c->has_udf && dml->block_count == 0 && dml->stage_masks == NULL &&
+                 dml->output.count == 0 && dml->output_into.count == 0;
     if (!plain || !names_one_row(t, stage->where) || !indexes_stay(t, sets) ||
         !foreign_keys_stay(t, sets) || !rules_allow(t, sets) || !has_simple_values(t, sets))
         return QR_OK;

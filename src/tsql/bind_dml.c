@@ -1,4 +1,5 @@
 /* bind_dml.c - what INSERT, UPDATE, DELETE and MERGE share; see dml_int.h */
+#include "mask_int.h"
 #include "policy_int.h"
 
 #include "base/banned.h"
@@ -127,6 +128,7 @@ enum qr_status qri_stage_finish(struct qri_compile *c, struct qri_query *stage,
         return qri_nomem(c);
     for (size_t i = 0; i < stage->out_count; i++)
         dml->stage_types[i] = stage->outs[i].type;
+    QR_TRY(qri_masks_of_stage(c, stage, dml));
     return qri_emit_stage(c, stage, &dml->stage);
 }
 

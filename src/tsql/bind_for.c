@@ -1,5 +1,5 @@
 /* bind_for.c - FOR JSON and FOR XML: rows handed to qfor(); see bind_int.h */
-#include "bind_int.h"
+#include "mask_int.h"
 
 #include "base/banned.h"
 
@@ -127,6 +127,7 @@ static enum qr_status wrap(struct qri_compile *c, struct qri_query *q, struct qr
     if (!f->type_directive)
         out->type.collation = c->b.collation;
     out->nullable = true;
+    QR_TRY(qri_mask_of_all(c, inner, &out->mask));
     q->for_inner = inner;
     q->for_call = f;
     q->outs = out;

@@ -1,5 +1,5 @@
 /* bind_insert.c - INSERT; see dml_int.h */
-#include "dml_int.h"
+#include "mask_int.h"
 
 #include "base/banned.h"
 
@@ -149,6 +149,7 @@ static enum qr_status stage_values(struct insert *in, struct qr_plan_set **rows,
                 QR_TRY(qri_default(c, in->t.object, in->columns[i], &query->rows[r][i]));
         }
     }
+    QR_TRY(qri_masks_of_rows(c, query));
     return stage_query(in, query);
 }
 
@@ -231,8 +232,10 @@ static enum qr_status stage_query(struct insert *in, struct qri_query *query)
         query->top = top;
     for (size_t i = 0; i < in->count; i++) {
         QR_TRY(check_value(in, in->columns[i], query->items[i]));
+        const struct qr_plan_mask *mask = query->outs[i].mask; /* of what is converted */
         QR_TRY(qri_assign(c, in->t.object, in->columns[i], query->items[i], &query->items[i]));
-        qri_item_describe(query, i);
+        QR_TRY(qri_item_describe(c, query, i));
+        query->outs[i].mask = mask;
     }
     for (size_t i = 0; i < in->count; i++)
         dml->sets[i].stage_index = i;

@@ -17,6 +17,7 @@
 #include "tsql/catalog.h"
 #include "tsql/parse.h"
 #include "tsql/plan.h"
+#include "hint_int.h"
 #include "use_int.h"
 
 enum {
@@ -31,6 +32,7 @@ struct qri_row_locks;
 struct qri_source;
 struct qri_scope;
 struct qri_leaf;
+struct qri_target;
 
 /* What a query gives under a name. */
 struct qri_column {
@@ -43,6 +45,7 @@ struct qri_column {
     uint32_t flags;                     /* QR_COLUMN_* */
     const struct qr_cat_object *object; /* origin in a base table, else NULL */
     uint32_t column_id;
+    const struct qr_plan_mask *mask;           /* who reads it needs UNMASK; NULL: nobody does */
     int64_t identity_seed, identity_increment; /* IDENTITY() of SELECT INTO */
     const struct qr_expr *leaf; /* sources: the interned expression, NULL until used */
     const struct qr_expr *expr; /* sources lowered into their surroundings: what it stands for */
@@ -94,24 +97,6 @@ struct qri_source {
     enum qr_ast_join_kind join;
     struct qri_source *left, *right;
     const struct qr_expr *on;
-};
-
-/* Table hints that mean something here. */
-enum qri_hint {
-    QRI_HINT_NOLOCK = 1 << 0,
-    QRI_HINT_READCOMMITTED = 1 << 1,
-    QRI_HINT_READCOMMITTEDLOCK = 1 << 2,
-    QRI_HINT_REPEATABLEREAD = 1 << 3,
-    QRI_HINT_SERIALIZABLE = 1 << 4, /* and HOLDLOCK */
-    QRI_HINT_SNAPSHOT = 1 << 5,
-    QRI_HINT_ROWLOCK = 1 << 6,
-    QRI_HINT_PAGLOCK = 1 << 7,
-    QRI_HINT_TABLOCK = 1 << 8,
-    QRI_HINT_TABLOCKX = 1 << 9,
-    QRI_HINT_UPDLOCK = 1 << 10,
-    QRI_HINT_XLOCK = 1 << 11,
-    QRI_HINT_READPAST = 1 << 12,
-    QRI_HINT_NOWAIT = 1 << 13,
 };
 
 /* Where an expression stands: which leaves it may have. */
@@ -299,6 +284,8 @@ struct qri_compile {
     struct qri_scope *apply_scope; /* the query about to be bound stands right of APPLY */
     bool in_predicate;             /* of a security policy: tables are read as they are */
     const struct qr_cat_object *filtering; /* its filter is about to be put around it */
+    bool has_masks;                        /* a source has masked columns */
+    const struct qri_target *output_of;    /* OUTPUT's inputs are columns of it */
     bool in_tempdb;                        /* the text of a system view of tempdb is being bound */
     bool lateral;                          /* the source about to be bound stands right of APPLY */
     bool extended;                         /* … on the inner side of an outer join */
@@ -572,7 +559,8 @@ QR_NODISCARD enum qr_status qri_item_add(struct qri_compile *c, struct qri_query
                                          size_t *capacity);
 QR_NODISCARD enum qr_status qri_bind_options(struct qri_compile *c,
                                              const struct qr_ast_options *ast);
-void qri_item_describe(struct qri_query *query, size_t item);
+QR_NODISCARD enum qr_status qri_item_describe(struct qri_compile *c, struct qri_query *query,
+                                              size_t item);
 QR_NODISCARD enum qr_status qri_enter(struct qri_compile *c);
 static inline void qri_leave(struct qri_compile *c)
 {

@@ -4,6 +4,7 @@
  * CASE over which side is there and the conditions of the WHEN clauses, in their order. Rows
  * without an action are left out. An update sets all columns that any UPDATE clause sets: those of
  * another clause keep their old value. */
+#include "mask_int.h"
 #include "policy_int.h"
 
 #include "base/banned.h"
@@ -171,6 +172,13 @@ static enum qr_status stage_updates(struct merge *m)
         struct qr_plan_set *set = &m->dml->sets[m->dml->set_count++];
         set->column_id = table->columns[i].column_id;
         QR_TRY(qri_stage_add(c, m->stage, &m->capacity, value, &set->stage_index));
+        m->stage->outs[set->stage_index].mask = NULL; /* what stays as it is is not masked */
+        for (size_t k = 0; k < n; k++) {
+            const struct qr_plan_mask *mask = NULL;
+            if (all[k].values != NULL && all[k].values[i] != NULL)
+                QR_TRY(qri_mask_of(c, all[k].values[i], &mask));
+            QR_TRY(qri_mask_add(c, mask, &m->stage->outs[set->stage_index].mask));
+        }
     }
     return QR_OK;
 }
@@ -195,12 +203,16 @@ static enum qr_status stage_insert_value(struct merge *m, const struct qr_expr *
     if (set->is_default)
         return QR_OK;
     c->clause = QRI_CLAUSE_SET;
+    const struct qr_plan_mask *mask = NULL;
     QR_TRY(qri_expr(c, ast, &value));
+    QR_TRY(qri_mask_of(c, value, &mask));
     QR_TRY(qri_assign(c, m->t.object, column, value, &value));
     if (!(value->kind == QR_EXPR_CONST && qr_value_is_null(&value->u.value)))
         QR_TRY(qr_expr_case(&c->b, &fire, &value, 1, NULL, &value));
     QR_TRY(qr_expr_convert(&c->b, col->type, value, &value));
-    return qri_stage_add(c, m->stage, &m->capacity, value, &set->stage_index);
+    QR_TRY(qri_stage_add(c, m->stage, &m->capacity, value, &set->stage_index));
+    m->stage->outs[set->stage_index].mask = mask;
+    return QR_OK;
 }
 
 static enum qr_status stage_insert(struct merge *m)

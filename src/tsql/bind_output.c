@@ -201,11 +201,15 @@ enum qr_status qri_outputs(struct qri_compile *c, const struct qr_ast_outputs *a
         QR_TRY(add_pseudo(&o, scope, "inserted", t->object->column_count, is_merge));
     c->scope = scope;
     c->clause = QRI_CLAUSE_OUTPUT;
+    c->output_of = t;
+    for (size_t i = 0; !t->is_temp && i < t->object->column_count; i++)
+        c->has_masks |= t->object->columns[i].mask.n > 0;
     for (size_t i = 0; i < ast->count; i++) {
         const struct qr_ast_output *one = &ast->items[i];
         bool into = one->into.count > 0 || one->into_variable.n > 0;
         QR_TRY(bind_output(&o, one, into ? &dml->output_into : &dml->output));
     }
     c->scope = outer;
+    c->output_of = NULL;
     return QR_OK;
 }

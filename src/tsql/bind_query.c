@@ -1,5 +1,5 @@
 /* bind_query.c - query expressions: select, set operations, VALUES; see bind_int.h */
-#include "bind_int.h"
+#include "mask_int.h"
 
 #include "base/banned.h"
 
@@ -92,7 +92,7 @@ enum qr_status qri_unify(struct qri_compile *c, struct qri_query *query, size_t 
         query->outs[i].object = NULL;
         QR_TRY(unify_column(c, query, count, i));
     }
-    return QR_OK;
+    return qri_masks_of_branches(c, query, count);
 }
 
 static enum qr_status check_comparable(struct qri_compile *c, const struct qri_query *query,
@@ -136,8 +136,10 @@ static enum qr_status bind_setop(struct qri_compile *c, const struct qr_ast_seto
             cte->partial = NULL;
     }
     query->branch_count = ast->count;
-    if (query->is_recursive)
-        return qri_check_recursion(c, query, cte);
+    if (query->is_recursive) {
+        QR_TRY(qri_check_recursion(c, query, cte));
+        return qri_masks_of_branches(c, query, query->branch_count);
+    }
     QR_TRY(qri_unify(c, query, query->branch_count));
     return check_comparable(c, query, ast->ops, ast->count - 1);
 }
@@ -171,7 +173,7 @@ enum qr_status qri_values(struct qri_compile *c, const struct qr_ast_rows *ast,
         QR_TRY(qr_expr_common_type(&c->b, column, ast->count, &type, &out->label));
         QR_TRY(qri_query_coerce(c, query, i, type));
     }
-    return QR_OK;
+    return qri_masks_of_rows(c, query);
 }
 
 struct place {

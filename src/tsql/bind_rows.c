@@ -1,5 +1,5 @@
 /* bind_rows.c - functions that give rows: STRING_SPLIT, OPENJSON …; see bind_int.h */
-#include "bind_int.h"
+#include "mask_int.h"
 
 #include "base/banned.h"
 
@@ -17,7 +17,7 @@ enum qr_status qri_rows_args(struct qri_compile *c, struct qri_source *source,
     source->arg_count = arg_count;
     source->rows->arg_types = types;
     source->rows->arg_count = arg_count;
-    return QR_OK;
+    return qri_masks_of_args(c, source);
 }
 
 static enum qr_status new_rows(struct qri_compile *c, const char *name, size_t column_count,

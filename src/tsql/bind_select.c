@@ -1,23 +1,25 @@
 /* bind_select.c - one SELECT block; see bind_int.h */
-#include "bind_int.h"
+#include "mask_int.h"
 
 #include "base/banned.h"
 
-void qri_item_describe(struct qri_query *query, size_t item)
+enum qr_status qri_item_describe(struct qri_compile *c, struct qri_query *query, size_t item)
 {
     const struct qr_expr *expr = query->items[item];
     struct qri_column *out = &query->outs[item];
     out->type = expr->type;
     out->label = (enum qr_collation_label)expr->label;
     out->nullable = expr->nullable;
+    QR_TRY(qri_mask_of(c, expr, &out->mask));
     const struct qri_leaf *leaf = qri_leaf_of(expr);
     if (leaf == NULL || leaf->kind != QRI_LEAF_COLUMN)
-        return;
+        return QR_OK;
     const struct qri_column *col = &leaf->source->columns[leaf->column];
     out->user_type_id = col->user_type_id;
     out->flags = col->flags;
     out->object = col->object;
     out->column_id = col->column_id;
+    return QR_OK;
 }
 
 enum qr_status qri_item_add(struct qri_compile *c, struct qri_query *query,
@@ -37,8 +39,7 @@ enum qr_status qri_item_add(struct qri_compile *c, struct qri_query *query,
     query->outs[n] = (struct qri_column){.name = name};
     query->items[n] = expr;
     query->out_count = n + 1;
-    qri_item_describe(query, n);
-    return QR_OK;
+    return qri_item_describe(c, query, n);
 }
 
 enum qr_status qri_star(struct qri_compile *c, const struct qr_ast_star *ast,
@@ -184,7 +185,7 @@ static enum qr_status bind_each_item(struct qri_compile *c, const struct qr_ast_
         return qr_sql_fail(c->err, 141);
     if (assigned == 0)
         query->assign_names = NULL;
-    return QR_OK;
+    return assigned == 0 ? QR_OK : qri_masks_of_live(c, query);
 }
 
 static enum qr_status bind_items(struct qri_compile *c, const struct qr_ast_select *ast,

@@ -1,5 +1,5 @@
 /* bind_source.c - sources of rows made from what the catalog or a query gives; see bind_int.h */
-#include "bind_int.h"
+#include "mask_int.h"
 
 #include "base/banned.h"
 
@@ -61,6 +61,7 @@ enum qr_status qri_table_source(struct qri_compile *c, const struct qri_object *
     source->schema = schema == NULL ? qr_str("dbo") : schema->name;
     describe_columns(object, source);
     add_rowid(source);
+    QR_TRY(qri_masks_of_table(c, source));
     if (object->storage != QR_STORE_VTAB)
         c->reads_user_tables = true;
     QR_TRY(qri_use_new(c, found, QR_ACCESS_SELECT, &source->use));

@@ -1,4 +1,5 @@
 /* bind_update.c - UPDATE and DELETE; see dml_int.h */
+#include "mask_int.h"
 #include "policy_int.h"
 
 #include "base/banned.h"
@@ -180,7 +181,7 @@ static enum qr_status name_assigned(struct change *ch, const struct qri_sets *se
         return qri_nomem(ch->c);
     for (size_t i = 0; i < sets->var_count; i++)
         q->assign_names[ch->dml->assigns[i].column_index] = sets->vars[i].var->name;
-    return QR_OK;
+    return qri_masks_of_live(ch->c, q);
 }
 
 static enum qr_status finish(struct change *ch, const struct qri_sets *sets, bool has_inserted)

@@ -69,6 +69,7 @@ enum qr_status qri_plan_columns(struct qri_compile *c, const struct qri_query *q
         col->source_column_id = out->column_id;
         col->identity_seed = out->identity_seed;
         col->identity_increment = out->identity_increment;
+        col->mask = out->mask;
     }
     return QR_OK;
 }
@@ -246,7 +247,7 @@ enum qr_status qr_tsql_compile(struct qr_arena *arena_plan, const struct qr_bind
 
 /* SELECT of one expression that has subqueries. */
 static enum qr_status scalar_plan(struct qri_compile *c, const struct qr_expr *expr,
-                                  struct qr_plan **ret_plan)
+                                  bool is_condition, struct qr_plan **ret_plan)
 {
     struct qr_plan *plan = QRI_NEW(c, struct qr_plan);
     struct qri_query *query = QRI_NEW(c, struct qri_query);
@@ -255,6 +256,8 @@ static enum qr_status scalar_plan(struct qri_compile *c, const struct qr_expr *e
         return qri_nomem(c);
     query->scope = qri_scope_new(c, NULL, query);
     QR_TRY(qri_item_add(c, query, expr, qr_str(""), &capacity));
+    if (is_condition) /* it sees what is stored, as WHERE does */
+        query->outs[0].mask = NULL;
     QR_TRY(qri_plan_columns(c, query, plan));
     QR_TRY(qri_emit_stage(c, query, &plan->select));
     plan->kind = QR_PLAN_SELECT;
@@ -269,12 +272,13 @@ static enum qr_status scalar_plan(struct qri_compile *c, const struct qr_expr *e
 }
 
 static enum qr_status finish_scalar(struct qri_compile *c, const struct qr_expr *expr,
-                                    const struct qr_expr **ret_expr, struct qr_plan **ret_plan,
+                                    bool is_condition, const struct qr_expr **ret_expr,
+                                    struct qr_plan **ret_plan,
                                     struct qr_plan_accesses *ret_accesses)
 {
     struct qr_plan *plan = NULL;
     if (expr->has_foreign) {
-        QR_TRY(scalar_plan(c, expr, &plan));
+        QR_TRY(scalar_plan(c, expr, is_condition, &plan));
         expr = NULL;
     } else if (ret_accesses != NULL) {
         QR_TRY(qri_uses_list(c, ret_accesses));
@@ -295,7 +299,7 @@ enum qr_status qr_tsql_bind_scalar(struct qr_arena *arena_plan, const struct qr_
     QR_TRY(done(&c, qri_expr(&c, ast, &expr)));
     if (want != NULL)
         QR_TRY(done(&c, qr_expr_convert(&c.b, *want, expr, &expr)));
-    return done(&c, finish_scalar(&c, expr, ret_expr, ret_plan, ret_accesses));
+    return done(&c, finish_scalar(&c, expr, false, ret_expr, ret_plan, ret_accesses));
 }
 
 enum qr_status qr_tsql_bind_condition(struct qr_arena *arena_plan, const struct qr_bind_env *env,
@@ -307,7 +311,7 @@ enum qr_status qr_tsql_bind_condition(struct qr_arena *arena_plan, const struct 
     const struct qr_expr *expr = NULL;
     qri_compile_init(&c, arena_plan, env, err);
     QR_TRY(done(&c, qri_condition(&c, ast, &expr)));
-    return done(&c, finish_scalar(&c, expr, ret_expr, ret_plan, ret_accesses));
+    return done(&c, finish_scalar(&c, expr, true, ret_expr, ret_plan, ret_accesses));
 }
 
 enum qr_status qri_row_expr(struct qri_compile *c, const struct qr_cat_object *table,

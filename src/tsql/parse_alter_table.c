@@ -15,6 +15,11 @@ static void add_elements(struct qri_parser *p, struct qr_ast_alter_table *node)
 static void column_change(struct qri_parser *p, struct qr_ast_alter_table *node)
 {
     uint32_t begin = p->tok.begin;
+    if (qri_p_accept2(p, KW_ADD, KW_MASKED)) {
+        node->column_change = qr_str("ADD MASKED");
+        qri_p_masked(p, &node->column);
+        return;
+    }
     qri_p_advance(p);
     while (p->tok.kind == TOK_IDENT && p->tok.line == p->last.line &&
            (p->tok.reserved || p->tok.keyword != KW_NONE))

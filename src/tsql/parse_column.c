@@ -14,7 +14,7 @@ static void identity(struct qri_parser *p, struct qr_ast_column_def *column)
 }
 
 /* MASKED WITH (FUNCTION = 'default()') */
-static void masked(struct qri_parser *p, struct qr_ast_column_def *column)
+void qri_p_masked(struct qri_parser *p, struct qr_ast_column_def *column)
 {
     qri_p_expect(p, KW_WITH);
     qri_p_expect_sym(p, '(');
@@ -105,7 +105,7 @@ static bool attribute(struct qri_parser *p, struct qr_ast_column_def *column)
     } else if (qri_p_accept(p, KW_PERSISTED)) {
         column->persisted = true;
     } else if (qri_p_accept(p, KW_MASKED)) {
-        masked(p, column);
+        qri_p_masked(p, column);
     } else if (qri_p_at(p, KW_ENCRYPTED) && qri_p_peek_at(p, 1, KW_WITH)) {
         qri_p_advance(p);
         qri_p_advance(p);

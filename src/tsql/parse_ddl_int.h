@@ -7,6 +7,7 @@ void qri_p_table_def(struct qri_parser *p, struct qr_ast_table_def *def); /* ( e
 void qri_p_table_element(struct qri_parser *p, struct qr_ast_table_def *def);
 struct qr_ast_stmt *qri_p_create_table(struct qri_parser *p); /* at TABLE, as all of these */
 /* parse_column.c */
+void qri_p_masked(struct qri_parser *p, struct qr_ast_column_def *column); /* after MASKED */
 void qri_p_column_def(struct qri_parser *p, struct qr_ast_column_def *column);
 /* parse_constraint.c */
 bool qri_p_at_constraint(const struct qri_parser *p);

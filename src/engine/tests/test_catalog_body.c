@@ -160,6 +160,35 @@ static void test_a_policy_keeps_its_predicates(void **state)
     assert_int_equal(read_object(buf.len, &got), QR_CORRUPT);
 }
 
+static void test_a_table_keeps_its_masks(void **state)
+{
+    (void)state;
+    struct qr_cat_column columns[] = {
+        {.column_id = 1, .name = qr_str("a"), .type = qr_type_of(QR_TYPE_INT)},
+        {.column_id = 2,
+         .name = qr_str("b"),
+         .type = qr_type_of(QR_TYPE_INT),
+         .mask = qr_str("random(1, 5)")},
+    };
+    struct qr_cat_object got, table = {.object_id = 7,
+                                       .name = qr_str("t"),
+                                       .owner_id = 5,
+                                       .columns = columns,
+                                       .column_count = 2};
+    qri_body_encode_object(&buf, &table);
+    assert_int_equal(buf.data[0], 4);
+    assert_int_equal(read_object(buf.len, &got), QR_OK);
+    assert_int_equal(got.columns[0].mask.n, 0);
+    assert_true(qr_str_ieqz(got.columns[1].mask, "random(1, 5)"));
+    assert_int_equal(got.owner_id, 5);
+    for (size_t bytes = 0; bytes < buf.len; bytes++)
+        assert_int_equal(read_object(bytes, &got), QR_CORRUPT);
+    columns[1].mask.n = 0;
+    qr_buf_clear(&buf);
+    qri_body_encode_object(&buf, &table);
+    assert_int_equal(buf.data[0], 2); /* what earlier versions read */
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -168,6 +197,7 @@ int main(void)
         TEST(test_a_principal_keeps_how_he_is_known),
         TEST(test_a_permission_is_kept_by_its_code),
         TEST(test_a_policy_keeps_its_predicates),
+        TEST(test_a_table_keeps_its_masks),
     };
     return cmocka_run_group_tests_name("engine/catalog_body", tests, NULL, NULL);
 }

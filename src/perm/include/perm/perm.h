@@ -86,7 +86,7 @@ const char *qr_perm_class_desc(enum qr_perm_class on); /* "OBJECT_OR_COLUMN", of
 enum qr_perm_class qr_perm_class_of(enum qr_perm_kind kind);
 /* Does the permission exist for securables of that kind? */
 bool qr_perm_applies(enum qr_perm_kind kind, enum qr_perm perm);
-/* Of OBJECT: SELECT, UPDATE and REFERENCES can be said of columns. */
+/* Of OBJECT: SELECT, UPDATE, REFERENCES and UNMASK can be said of columns. */
 bool qr_perm_has_columns(enum qr_perm perm);
 
 /* A row of data/permissions.csv; false: index is behind the last. */

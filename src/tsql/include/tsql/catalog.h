@@ -79,6 +79,7 @@ struct qr_cat_column {
     uint32_t default_object_id;
     bool default_is_system_named;
     struct qr_str computed_text; /* T-SQL text of a computed column */
+    struct qr_str mask;          /* masking function as it is shown; n = 0: none */
 };
 
 struct qr_cat_index_column {

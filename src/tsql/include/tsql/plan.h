@@ -238,6 +238,18 @@ enum {
                                stands as source_column_id */
 };
 
+/* A value that shows masked columns: unless the reader has UNMASK on all of them, he gets a mask in
+ * its place. */
+struct qr_mask_column {
+    const struct qr_cat_object *table;
+    uint32_t column_id;
+};
+struct qr_plan_mask {
+    struct qr_mask_column *columns;
+    size_t count;
+    struct qr_str function; /* the column's own; n = 0: default() */
+};
+
 struct qr_plan_column {
     struct qr_str name; /* n = 0: no column name */
     struct qr_type type;
@@ -247,6 +259,7 @@ struct qr_plan_column {
     const struct qr_cat_object *source;
     uint32_t source_column_id;
     int64_t identity_seed, identity_increment; /* SELECT INTO: of a QR_COLUMN_IDENTITY column */
+    const struct qr_plan_mask *mask;           /* NULL: none */
 };
 
 /* SELECT @a = x, @b = y: assigned from every row; the last row wins. */
@@ -321,6 +334,7 @@ struct qr_plan_dml {
     struct qr_plan_sql stage;
     size_t stage_column_count;
     struct qr_type *stage_types;
+    const struct qr_plan_mask **stage_masks; /* of new values, pairwise; NULL: none */
     size_t key_count, old_index;
     bool no_wait;    /* NOWAIT: locks are had at once, or 1222 */
     bool may_repeat; /* a join may stage one target row several times: the first counts; MERGE: an
