@@ -281,7 +281,8 @@ static enum qr_status stage_select(struct qri_run *run, bool *given)
     struct qr_map seen;
     qr_map_init(&seen, false);
     enum qr_status status =
-        qri_masks_redact(&masks, each_staged(run, &query, &masks, &seen, staged, given), run->err);
+        qri_redact(plan->is_filtered || masks.count > 0,
+                   each_staged(run, &query, &masks, &seen, staged, given), run->err);
     qr_map_done(&seen);
     qri_query_close(&query);
     qri_grant_after(run->session, need);

@@ -276,10 +276,9 @@ static void say_nothing(struct qr_err *err)
     }
 }
 
-enum qr_status qri_masks_redact(const struct qri_masks *masks, enum qr_status status,
-                                struct qr_err *err)
+enum qr_status qri_redact(bool hides, enum qr_status status, struct qr_err *err)
 {
-    if (status != QR_SQL || masks->count == 0 || err == NULL)
+    if (status != QR_SQL || !hides || err == NULL)
         return status;
     struct qr_err before = *err;
     say_nothing(err);

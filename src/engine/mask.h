@@ -48,8 +48,7 @@ QR_NODISCARD enum qr_status qri_masks_open(struct qr_session *session, struct qr
 QR_NODISCARD enum qr_status qri_masks_of_columns(struct qr_session *session, struct qr_arena *arena,
                                                  const struct qr_plan_column *columns, size_t count,
                                                  struct qri_masks *ret_masks, struct qr_err *err);
-/* An error that quotes a value says nothing of it where the row has masks. Returns `status`. */
-enum qr_status qri_masks_redact(const struct qri_masks *masks, enum qr_status status,
-                                struct qr_err *err);
+/* An error that quotes a value says nothing of it where that may be hidden. Returns `status`. */
+enum qr_status qri_redact(bool hides, enum qr_status status, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_masks_apply(const struct qri_masks *masks, struct qr_value *values,
                                             struct qr_arena *arena, struct qr_err *err);

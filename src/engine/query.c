@@ -181,7 +181,8 @@ enum qr_status qri_select_each(struct qri_frame *frame, struct qri_code *code,
         status = qri_masks_of_columns(frame->session, &query.arena, plan->columns,
                                       plan->column_count, &each.masks, err);
     if (status == QR_OK)
-        status = qri_masks_redact(&each.masks, each_row(&each, ret_count, err), err);
+        status = qri_redact(plan->is_filtered || each.masks.count > 0,
+                            each_row(&each, ret_count, err), err);
     qr_arena_done(&arena_row);
     qri_query_close(&query);
     qri_grant_after(frame->session, &code->need);

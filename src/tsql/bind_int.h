@@ -284,12 +284,13 @@ struct qri_compile {
     struct qri_scope *apply_scope; /* the query about to be bound stands right of APPLY */
     bool in_predicate;             /* of a security policy: tables are read as they are */
     const struct qr_cat_object *filtering; /* its filter is about to be put around it */
-    bool has_masks;                        /* a source has masked columns */
-    const struct qri_target *output_of;    /* OUTPUT's inputs are columns of it */
-    bool in_tempdb;                        /* the text of a system view of tempdb is being bound */
-    bool lateral;                          /* the source about to be bound stands right of APPLY */
-    bool extended;                         /* … on the inner side of an outer join */
-    bool extends_left;                     /* the statement has a RIGHT or FULL JOIN */
+    bool is_filtered; /* a table has the filter of a security policy, or block predicates */
+    bool has_masks;   /* a source has masked columns */
+    const struct qri_target *output_of; /* OUTPUT's inputs are columns of it */
+    bool in_tempdb;                     /* the text of a system view of tempdb is being bound */
+    bool lateral;                       /* the source about to be bound stands right of APPLY */
+    bool extended;                      /* … on the inner side of an outer join */
+    bool extends_left;                  /* the statement has a RIGHT or FULL JOIN */
     uint32_t expanded; /* columns of the block itself that became the expressions they stand for */
     const struct qr_ast_select *assigning; /* its items are being bound; they assign variables */
     size_t assigning_live; /* how many of its items, from the first, may have assigned already */

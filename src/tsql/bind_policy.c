@@ -156,6 +156,7 @@ enum qr_status qri_filtered_source(struct qri_compile *c, const struct qri_objec
     QR_TRY(bind_all_rows(c, found, &query));
     struct qri_source *inner = query->from[0], *source = NULL;
     QR_TRY(explain(c, policy, object, bind_predicate(c, policy, p, query)));
+    c->is_filtered = true;
     QR_TRY(qri_query_source(c, query, NULL, object->name, &source));
     source->module = object;
     source->schema = inner->schema;
@@ -173,7 +174,7 @@ enum qr_status qri_filtered_source(struct qri_compile *c, const struct qri_objec
 /* ---- blocks ---- */
 
 /* Which change a predicate is asked about, as a bit of enum qri_change; 0: none of these. */
-static unsigned changes_of(uint8_t operation)
+static unsigned changes_of(unsigned operation)
 {
     static const uint8_t changes[] = {
         [QR_POLICY_AFTER_INSERT] = QRI_CHANGE_INSERT,
@@ -257,7 +258,7 @@ static enum qr_status bind_block(struct qri_compile *c, const struct qr_cat_obje
 }
 
 static enum qr_status add_block(struct qri_compile *c, const struct qr_cat_object *policy,
-                                const struct qr_cat_predicate *p, uint8_t operation,
+                                const struct qr_cat_predicate *p, unsigned operation,
                                 struct qr_plan_dml *dml)
 {
     size_t capacity = dml->block_count;
@@ -266,6 +267,7 @@ static enum qr_status add_block(struct qri_compile *c, const struct qr_cat_objec
                                               dml->block_count + 1, sizeof(*dml->blocks));
     if (dml->blocks == NULL)
         return qri_nomem(c);
+    c->is_filtered = true;
     struct qr_plan_block *block = &dml->blocks[dml->block_count++];
     *block = (struct qr_plan_block){.change = changes_of(operation),
                                     .is_before = operation == QR_POLICY_BEFORE_UPDATE ||
@@ -283,7 +285,7 @@ enum qr_status qri_blocks(struct qri_compile *c, enum qr_plan_kind kind, struct 
             const struct qr_cat_predicate *p = &policy->predicates[k];
             if (!p->is_block || p->target_id != table->object_id)
                 continue;
-            for (uint8_t op = QR_POLICY_AFTER_INSERT; op <= QR_POLICY_BEFORE_DELETE; op++)
+            for (unsigned op = QR_POLICY_AFTER_INSERT; op <= QR_POLICY_BEFORE_DELETE; op++)
                 if ((p->operation == QR_POLICY_ALL || p->operation == op) &&
                     (changes_of(op) & changes) != 0)
                     QR_TRY(add_block(c, policy, p, op, dml));

@@ -239,6 +239,9 @@ enum qr_status qr_tsql_compile(struct qr_arena *arena_plan, const struct qr_bind
     plan->warns_null_aggregate = c.warns_null_aggregate;
     plan->is_volatile = c.is_volatile;
     plan->fell_through = c.fell_through;
+    plan->is_filtered = c.is_filtered;
+    if (plan->dml != NULL)
+        plan->dml->is_filtered = c.is_filtered;
     QR_TRY(qri_uses_list(&c, &plan->accesses));
     note_locks(&c, plan);
     *ret_plan = plan;
@@ -265,6 +268,7 @@ static enum qr_status scalar_plan(struct qri_compile *c, const struct qr_expr *e
     plan->depend_count = c->depend_count;
     plan->reads_user_tables = c->reads_user_tables;
     plan->fell_through = c->fell_through;
+    plan->is_filtered = c->is_filtered;
     QR_TRY(qri_uses_list(c, &plan->accesses));
     note_locks(c, plan);
     *ret_plan = plan;

@@ -378,3 +378,16 @@ GO
 CREATE SECURITY POLICY rls.staff ADD BLOCK PREDICATE rls.mine(name) ON dbo.staff AFTER INSERT;
 DELETE dbo.lines OUTPUT deleted.product INTO dbo.staff (name) WHERE id = 2;
 GO
+-- errors quote no values of rows that may be hidden
+CREATE TABLE dbo.texts (id int PRIMARY KEY, who sysname, body varchar(20));
+INSERT dbo.texts VALUES (1, 'anna', 'hidden'), (2, 'dbo', '5');
+CREATE TABLE dbo.shown (who sysname PRIMARY KEY);
+INSERT dbo.shown VALUES ('dbo'), ('anna');
+GO
+CREATE FUNCTION rls.shown(@who sysname) RETURNS TABLE WITH SCHEMABINDING AS RETURN SELECT 1 AS ok FROM dbo.shown AS s WHERE s.who = @who;
+GO
+CREATE SECURITY POLICY rls.texts ADD FILTER PREDICATE rls.shown(who) ON dbo.texts;
+SELECT id FROM dbo.texts WHERE CAST(body AS int) > 0;
+GO
+INSERT dbo.shown SELECT TOP 1 CAST(body AS int) FROM dbo.texts ORDER BY id;
+GO

@@ -336,9 +336,10 @@ struct qr_plan_dml {
     struct qr_type *stage_types;
     const struct qr_plan_mask **stage_masks; /* of new values, pairwise; NULL: none */
     size_t key_count, old_index;
-    bool no_wait;    /* NOWAIT: locks are had at once, or 1222 */
-    bool may_repeat; /* a join may stage one target row several times: the first counts; MERGE: an
-                        UPDATE or DELETE of one row twice is 8672 */
+    bool is_filtered; /* as of struct qr_plan */
+    bool no_wait;     /* NOWAIT: locks are had at once, or 1222 */
+    bool may_repeat;  /* a join may stage one target row several times: the first counts; MERGE: an
+                         UPDATE or DELETE of one row twice is 8672 */
     size_t extra_index, extra_count; /* what OUTPUT needs of other tables */
     size_t action_index;             /* MERGE: column holding enum qr_merge_action; else SIZE_MAX */
     unsigned merge_actions;          /* MERGE: 1 << each that a clause names */
@@ -437,6 +438,7 @@ struct qr_plan {
     const struct qr_cat_object **depends;
     size_t depend_count;
     struct qr_plan_accesses accesses;
+    bool is_filtered;  /* by a security policy: errors tell nothing of values */
     bool fell_through; /* a name was not in the default schema, and is of dbo: until there is one */
 };
 
