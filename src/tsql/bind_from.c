@@ -207,6 +207,7 @@ static enum qr_status bind_join(struct qri_compile *c, const struct qr_ast_sourc
         c->clause = QRI_CLAUSE_FROM;
         scope->first = begin;
         QR_TRY(qri_condition(c, ast->on, &source->on));
+        QR_TRY(qri_guard(c, &source->on));
         scope->first = first;
         c->clause = clause;
     }

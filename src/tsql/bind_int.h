@@ -88,6 +88,8 @@ struct qri_source {
     bool is_target;               /* TABLE: DML changes its rows, and locks them itself */
     bool is_narrow;      /* TABLE: emitter: its conditions, or those of its driver, name keys */
     struct qri_use *use; /* TABLE, views and functions: what is done to it; NULL: nobody asks */
+    bool is_filter, has_guard;          /* QUERY: of a filtered table; `guard` is known */
+    const struct qr_expr *guard;        /* bind_guard.c: an item of the query; NULL: none */
     struct qri_source *reached;         /* DML through it changes this one of its query's */
     const struct qri_target *pseudo_of; /* PSEUDO */
     bool is_driven;      /* TABLE: emitter: read after all that stands before it in its FROM */
@@ -195,6 +197,7 @@ struct qri_query {
     struct qri_scope *scope; /* SELECT: of its FROM */
     struct qri_column *outs;
     size_t out_count;
+    size_t exposed_count;          /* so many of them, the last, were added for a source of it */
     bool is_correlated;            /* names a column of a table outside itself */
     struct qri_scope *apply_scope; /* APPLY: the scope of the tables left of it */
     bool uses_siblings;            /* … and a column of theirs is named */

@@ -74,6 +74,7 @@ static enum qr_status bind_from(struct merge *m)
         null_extend(c->scope->items[i]);
     c->clause = QRI_CLAUSE_FROM;
     QR_TRY(qri_condition(c, ast->on, &join->on));
+    QR_TRY(qri_guard(c, &join->on));
     m->stage->from = QRI_ARRAY(c, 1, struct qri_source *);
     if (m->stage->from == NULL)
         return qri_nomem(c);

@@ -159,6 +159,7 @@ enum qr_status qri_filtered_source(struct qri_compile *c, const struct qri_objec
     c->is_filtered = true;
     QR_TRY(qri_query_source(c, query, NULL, object->name, &source));
     source->module = object;
+    source->is_filter = true;
     source->schema = inner->schema;
     if (inner->use != NULL) { /* what the statement names is read of the object itself */
         struct qri_use *use = inner->use;

@@ -1,5 +1,6 @@
 /* bind_select.c - one SELECT block; see bind_int.h */
 #include "mask_int.h"
+#include "policy_int.h"
 
 #include "base/banned.h"
 
@@ -280,6 +281,7 @@ enum qr_status qri_select(struct qri_compile *c, const struct qr_ast_select *ast
     if (ast->where != NULL) {
         c->clause = QRI_CLAUSE_WHERE;
         QR_TRY(qri_condition(c, ast->where, &query->where));
+        QR_TRY(qri_guard(c, &query->where));
     }
     QR_TRY(qri_group_by(c, ast, query));
     c->clause = QRI_CLAUSE_SELECT;

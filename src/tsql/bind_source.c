@@ -116,14 +116,15 @@ enum qr_status qri_query_source(struct qri_compile *c, struct qri_query *query,
                                 const struct qr_ast_idents *names, struct qr_str what,
                                 struct qri_source **ret_source)
 {
-    struct qri_source *source = qri_source_new(c, QRI_SOURCE_QUERY, query->out_count);
+    size_t count = query->out_count - query->exposed_count;
+    struct qri_source *source = qri_source_new(c, QRI_SOURCE_QUERY, count);
     if (source == NULL)
         return qri_nomem(c);
     source->query = query;
     source->alias = what;
-    if (names != NULL && names->count > 0 && names->count != query->out_count)
-        return qri_no_columns_fail(c, what, query->out_count > names->count);
-    for (size_t i = 0; i < query->out_count; i++) {
+    if (names != NULL && names->count > 0 && names->count != count)
+        return qri_no_columns_fail(c, what, count > names->count);
+    for (size_t i = 0; i < count; i++) {
         struct qri_column *col = &source->columns[i];
         *col = query->outs[i];
         col->leaf = col->expr = NULL;

@@ -109,9 +109,8 @@ static struct qri_source *choose(const struct qri_query *q, const struct qri_sou
     return NULL;
 }
 
-/* Adds an expression of the query inside to what the source gives, without a name. */
-static enum qr_status expose(struct qri_compile *c, struct qri_source *source,
-                             const struct qr_expr *inner, const struct qr_expr **ret_outer)
+enum qr_status qri_expose(struct qri_compile *c, struct qri_source *source,
+                          const struct qr_expr *inner, const struct qr_expr **ret_outer)
 {
     struct qri_query *q = source->query;
     size_t item = 0;
@@ -120,6 +119,7 @@ static enum qr_status expose(struct qri_compile *c, struct qri_source *source,
     if (item == q->out_count) {
         size_t capacity = q->out_count;
         QR_TRY(qri_item_add(c, q, inner, qr_str(""), &capacity));
+        q->exposed_count++;
     }
     if (item >= source->column_count) {
         size_t capacity = source->column_count;
@@ -201,20 +201,19 @@ static enum qr_status reach(struct qri_compile *c, struct qri_source *source,
         return not_updatable(c, source);
     struct reach below = {0};
     source->reached = inner;
-    bool is_filter = source->module != NULL && source->module->type == QR_CAT_TABLE;
     checked = checked || (source->module != NULL && source->module->with_check_option);
     QR_TRY(reach(c, inner, wanted, depth + 1, checked, &below));
     *r = below;
-    if (checked && q->where != NULL && !is_filter)
+    if (checked && q->where != NULL && !source->is_filter)
         QR_TRY(add_check(c, q->where, r));
     r->keys = QRI_ARRAY(c, below.key_count, const struct qr_expr *);
     r->olds = QRI_ARRAY(c, below.object->column_count + 1, const struct qr_expr *);
     if (r->keys == NULL || r->olds == NULL)
         return qri_nomem(c);
     for (size_t i = 0; i < below.key_count; i++)
-        QR_TRY(expose(c, source, below.keys[i], &r->keys[i]));
+        QR_TRY(qri_expose(c, source, below.keys[i], &r->keys[i]));
     for (size_t i = 0; i < below.object->column_count; i++)
-        QR_TRY(expose(c, source, below.olds[i], &r->olds[i]));
+        QR_TRY(qri_expose(c, source, below.olds[i], &r->olds[i]));
     return QR_OK;
 }
 
@@ -223,11 +222,10 @@ enum qr_status qri_table_key(struct qri_compile *c, struct qri_source *source,
                              const struct qr_expr ***ret_keys, size_t *ret_count)
 {
     bool is_table = source->kind == QRI_SOURCE_TABLE && source->module == NULL;
-    bool is_filter = source->kind == QRI_SOURCE_QUERY && source->module != NULL;
-    const struct qr_cat_object *object = is_filter ? source->module : source->object;
+    const struct qr_cat_object *object = source->is_filter ? source->module : source->object;
     struct reach r = {0};
     *ret_table = NULL;
-    if (!(is_table || is_filter) || object == NULL || object->type != QR_CAT_TABLE)
+    if (!(is_table || source->is_filter) || object == NULL || object->type != QR_CAT_TABLE)
         return QR_OK;
     QR_TRY(reach(c, source, NULL, 0, false, &r));
     *ret_table = object;

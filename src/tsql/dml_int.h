@@ -67,6 +67,10 @@ QR_NODISCARD enum qr_status qri_outputs(struct qri_compile *c, const struct qr_a
                                         bool has_inserted, struct qri_extras *extras,
                                         struct qr_plan_dml *dml);
 /* --- bind_target.c --- */
+/* Adds an expression of the query inside to what the source gives, without a name. */
+QR_NODISCARD enum qr_status qri_expose(struct qri_compile *c, struct qri_source *source,
+                                       const struct qr_expr *inner,
+                                       const struct qr_expr **ret_outer);
 /* The key of the table that the source is, or filters. NULL: it is neither. */
 QR_NODISCARD enum qr_status qri_table_key(struct qri_compile *c, struct qri_source *source,
                                           const struct qr_cat_object **ret_table,

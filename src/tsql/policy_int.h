@@ -9,6 +9,9 @@ bool qri_is_filtered(const struct qri_compile *c, const struct qri_object *found
 QR_NODISCARD enum qr_status qri_filtered_source(struct qri_compile *c,
                                                 const struct qri_object *found,
                                                 struct qri_source **ret_source);
+/* bind_guard.c: terms of a condition that can fail are kept from rows that a filter hides. In the
+ * scope of the condition, whose FROM is bound. */
+QR_NODISCARD enum qr_status qri_guard(struct qri_compile *c, const struct qr_expr **condition);
 /* dml->blocks of the target. */
 QR_NODISCARD enum qr_status qri_blocks(struct qri_compile *c, enum qr_plan_kind kind,
                                        struct qr_plan_dml *dml);
