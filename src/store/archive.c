@@ -4,6 +4,7 @@
 #include <string.h>
 #include "logsvc/piece.h"
 #include "copies_int.h"
+#include "log_reader_int.h"
 #include "base/banned.h"
 
 struct qr_archive {

@@ -1,5 +1,5 @@
 /* log_reader.c - reads the log's blocks in their order; see store_int.h. */
-#include "store_int.h"
+#include "log_reader_int.h"
 #include <stdlib.h>
 #include <string.h>
 #include "base/banned.h"

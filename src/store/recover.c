@@ -3,6 +3,7 @@
  * The log is read twice from the last checkpoint on: first to find the last commit mark and the
  * groups that a crash cut off, then to apply what is complete. */
 #include "copies_int.h"
+#include "log_reader_int.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * taken, it has its header and is synced, so every segment that has its name is whole. Old ones
  * are used again: their blocks have lower LSNs than what is expected there, so nobody takes them.
  */
-#include "store_int.h"
+#include "log_reader_int.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/banned.h"

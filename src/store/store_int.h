@@ -511,36 +511,6 @@ void qri_logfile_append(struct qr_store *store, struct qri_segment *segment);
 int64_t qri_logfile_room(const struct qri_segment *segment, uint64_t offset);
 void qri_logfiles_done(struct qr_store *store);
 
-/* log_reader.c: the files' log, block by block */
-struct qri_reader {
-    struct qr_store *store;
-    struct qri_segment *segment;
-    uint64_t offset;     /* of the next block */
-    uint64_t lsn;        /* first LSN of the next block */
-    uint64_t epoch;      /* of the block before; 0: none was read */
-    uint64_t until;      /* stop behind this LSN */
-    uint64_t synced_lsn; /* the last block knew that everything before was synced */
-    uint8_t *block;      /* as stored */
-    uint8_t *payload;    /* its log, decrypted */
-    struct qr_buf carry; /* the start of a record whose rest is in the next block */
-    uint64_t carry_lsn;  /* where that record starts */
-};
-QR_NODISCARD enum qr_status qri_reader_init(struct qri_reader *r, struct qr_store *store,
-                                            struct qri_segment *segment, uint64_t offset,
-                                            uint64_t lsn, struct qr_err *err);
-void qri_reader_done(struct qri_reader *r);
-/* The block at a place of the segment; QR_CORRUPT if none is there. */
-QR_NODISCARD enum qr_status qri_reader_load(struct qri_reader *r, uint64_t offset,
-                                            struct qr_block_header *ret_header, struct qr_err *err);
-/* The block that was loaded; *ret_last_commit, which may be NULL, is the commit that it names. */
-bool qri_reader_begins_epoch(const struct qri_reader *r, const struct qr_block_header *header,
-                             uint64_t *ret_last_commit);
-bool qri_reader_next_segment(struct qri_reader *r); /* false: there is none */
-/* QR_OK with *ret_end at the end of the log; other failures are those of reading. */
-QR_NODISCARD enum qr_status qri_reader_next_block(struct qri_reader *r,
-                                                  struct qr_block_header *ret_header, bool *ret_end,
-                                                  struct qr_err *err);
-
 /* changes.c: page records of a group, sorted by page; *changes grows, and is the caller's. They go
  * behind the first `from` of it. */
 QR_NODISCARD enum qr_status qri_changes_gather(struct qri_change **changes, size_t *capacity,
