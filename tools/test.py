@@ -260,12 +260,13 @@ def seed_suites(totals, build, everything):
 
 
 def random_suites(totals, build):
-    """Random programs, whose answers are held against PostgreSQL's."""
+    """Random programs: statements, whose answers are held against PostgreSQL's, and steps of an administrator."""
     if totals.wants("random", "random on Hyperscale"):
         subprocess.run(["sh", "tools/deps.sh", "random"], cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
     arguments = ["--build", build, "--seconds", "60"]
     python_suite(totals, "random", "random/ddl.py", arguments)
     python_suite(totals, "random on Hyperscale", "random/ddl.py", arguments + ["--edition", "Hyperscale"])
+    python_suite(totals, "random service", "random/service.py", ["--build", build, "--seconds", "300"])
 
 
 def long_suites(totals, build):

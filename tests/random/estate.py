@@ -19,7 +19,6 @@ TIERS = {"basic": ["Basic"], "standard": ["S0", "S1"], "general": ["GP_Gen5_2", 
          "critical": ["BC_Gen5_2", "BC_Gen5_4"], "hyperscale": ["HS_Gen5_2", "HS_Gen5_4"]}
 EDITIONS = {"basic": "Basic", "standard": "Standard", "general": "GeneralPurpose", "critical": "BusinessCritical",
             "hyperscale": "Hyperscale"}
-PEERS = {"basic": "basic", "standard": "standard", "general": "general", "critical": "critical"}
 PAST = 60
 API = "api-version=2022-08-01-preview"
 
@@ -356,22 +355,21 @@ class Estate:
             self.write(old)
             states.append(dict(old.rows))
         words = "FORCE_FAILOVER_ALLOW_DATA_LOSS" if forced else "FAILOVER"
-        self.run(FAR if d.server == FAR else NEAR, "master",
-                 f"IF EXISTS ({self.role_sql(d)} AND role_desc = 'SECONDARY') ALTER DATABASE {d.name} {words}")
+        self.run(d.server, "master", f"IF EXISTS ({self.role_sql(d)} AND role_desc = 'SECONDARY') ALTER DATABASE {d.name} {words}")
         if stopped:
             self.proceed(stopped)
         self.wait(f"{d} does not become the primary", lambda: self.run(d.server, "master", self.role_sql(d)) == [("PRIMARY",)])
         d.is_primary, old.is_primary, d.is_tainted, old.is_tainted = True, False, True, True
         d.rows = self.read(d)
-        if d.rows not in states or (not forced and d.rows != states[-1]):
+        if d.rows not in states if forced else d.rows != states[-1]:
             raise Wrong(f"{d}: after its failover {difference(d.rows, states[-1])}")
+        lost = states[::-1].index(d.rows)
         d.past = []
         d.remember()
         self.write(d)
         self.check(d)
         self.check(old)
-        return len(states) - 1 - max(i for i, s in enumerate(states) if s == states[-1] or i == 0) if not forced else \
-            len([s for s in states if s != d.rows])
+        return lost
 
     def hold(self, d):
         """The process of a secondary stands still."""
