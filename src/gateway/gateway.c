@@ -149,8 +149,8 @@ bool qr_gateway_stop(struct qr_gateway *gateway, int64_t grace_ms)
         gone = wait_gone(gateway, END_MS);
     }
     if (!gone) {
+        qri_conns_abort(gateway); /* first: what is cut short must not pass for done */
         atomic_store(&gateway->cancel_all, true);
-        qri_conns_abort(gateway);
         gone = wait_gone(gateway, AFTER_GRACE_MS);
     }
     if (!gone || !qri_sender_wait(gateway, AFTER_GRACE_MS))

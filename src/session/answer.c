@@ -298,7 +298,16 @@ void qri_answer_fail(struct qri_served *s, const struct qr_err *err)
         s->answer.is_broken = true;
 }
 
-/* The log cannot be written any more: without an error the answer would say that all was done. */
+/* Cancelled, but not by who waits for the answer, who would be told nothing: a call to another
+ * process was, as this one ends. */
+static bool is_stray(const struct qri_served *s, enum qr_status status)
+{
+    return status == QR_CANCELLED && !s->answer.after_error && !s->answer.told_evicted &&
+           !s->channel->ops->cancelled(s->channel);
+}
+
+/* The log cannot be written any more, or no page be read: without an error the answer would say
+ * that all was done. */
 static void tell_failed(struct qri_served *s)
 {
     enum { NOT_PRIMARY = 40143 }; /* a code within 40197 */
@@ -317,7 +326,7 @@ void qri_answer_verdict(struct qri_served *s, enum qr_status status)
     if (qr_session_is_over(s->engine, &why)) {
         qri_answer_message(s, &why);
         s->answer.is_broken = true;
-    } else if (status == QR_CLOSED) {
+    } else if (status == QR_CLOSED || is_stray(s, status)) {
         if (!s->answer.is_fatal)
             tell_failed(s);
         s->answer.is_broken = true;

@@ -282,6 +282,8 @@ static enum qr_status run_word(struct qr_session *session, const char *word,
         }
         return QR_CANCELLED;
     }
+    if (strcmp(word, "cancel") == 0) /* by nobody who waits */
+        return QR_CANCELLED;
     if (strcmp(word, "close") == 0)
         return QR_CLOSED;
     if (strcmp(word, "over") == 0) { /* ended from outside while it runs */

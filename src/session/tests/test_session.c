@@ -359,7 +359,8 @@ static void test_a_request_of_a_session_that_is_ended_says_so(void **state)
         enum qr_tail_kind tail;
     } rows[] = {
         {"over", "ERROR40197 DONE:error,fatal", QR_TAIL_CLOSE},
-        {"close", "ERROR40197 DONE:error,fatal", QR_TAIL_CLOSE}, /* what it works on failed */
+        {"close", "ERROR40197 DONE:error,fatal", QR_TAIL_CLOSE},  /* what it works on failed */
+        {"cancel", "ERROR40197 DONE:error,fatal", QR_TAIL_CLOSE}, /* the same */
         {"count:1 close", "DONE:more,count=1 ERROR40197 DONE:error,fatal", QR_TAIL_CLOSE},
         {"error:208 count:1 close",
          "ERROR208 DONE:more,error DONE:more,count=1 ERROR40197 DONE:error,fatal", QR_TAIL_CLOSE},
