@@ -14,6 +14,7 @@ static void hold_done(struct qri_served *s, uint8_t token, uint16_t status, uint
 {
     qri_answer_go_on(s);
     s->answer.held = (struct qri_held_done){true, token, status, command, count};
+    s->answer.last_is_error = (status & QR_TDS_DONE_ERROR) != 0;
 }
 
 static void let_done_go(struct qri_served *s, uint16_t more)
@@ -104,6 +105,7 @@ static enum qr_status sink_columns(void *ctx, const struct qr_plan_column *colum
         return QR_CANCELLED;
     }
     a->has_rows = true;
+    a->last_is_error = false;
     qri_answer_go_on(s);
     qr_tds_rows_put_metadata(&a->rows, &s->writer);
     qr_tds_put_order(&s->writer, order_columns, order_count);
@@ -151,7 +153,7 @@ void qri_answer_message(struct qri_served *s, const struct qr_err *message)
 {
     qri_answer_go_on(s);
     if (message->severity > 10)
-        s->answer.has_error = s->answer.after_error = true;
+        s->answer.has_error = s->answer.after_error = s->answer.last_is_error = true;
     s->answer.is_fatal |= message->severity >= SEVERITY_FATAL;
     /* Severity 10 goes out as 0, for the sake of old clients (SQL Server's documentation of
      * severities); ERROR_SEVERITY() and the message table keep 10. */
@@ -298,12 +300,12 @@ void qri_answer_fail(struct qri_served *s, const struct qr_err *err)
         s->answer.is_broken = true;
 }
 
-/* Cancelled, but not by who waits for the answer, who would be told nothing: a call to another
- * process was, as this one ends. */
+/* Cancelled, but not by who waits for the answer: a call to another process was, as this one ends.
+ */
 static bool is_stray(const struct qri_served *s, enum qr_status status)
 {
-    return status == QR_CANCELLED && !s->answer.after_error && !s->answer.told_evicted &&
-           !s->channel->ops->cancelled(s->channel);
+    return status == QR_CANCELLED && !s->answer.told_evicted &&
+           !s->channel->ops->cancelled(s->channel) && !s->answer.last_is_error;
 }
 
 /* The log cannot be written any more, or no page be read: without an error the answer would say
@@ -327,7 +329,7 @@ void qri_answer_verdict(struct qri_served *s, enum qr_status status)
         qri_answer_message(s, &why);
         s->answer.is_broken = true;
     } else if (status == QR_CLOSED || is_stray(s, status)) {
-        if (!s->answer.is_fatal)
+        if (!s->answer.last_is_error)
             tell_failed(s);
         s->answer.is_broken = true;
     } else if (status == QR_CANCELLED && !s->answer.told_evicted &&

@@ -37,6 +37,7 @@ struct qri_answer {
     bool has_status;     /* RETURNSTATUS of the call is sent */
     bool has_error;      /* an ERROR is sent in this call or batch */
     bool after_error;    /* an ERROR is sent and no DONE of the engine's since */
+    bool last_is_error;  /* the last that was said of how a statement went */
     bool told_evicted;   /* that it is cut short so that the session can move: once a request */
     bool is_fatal;       /* an ERROR is sent behind which the connection ends: severity 20 on */
     bool is_broken;      /* the connection cannot go on */

@@ -361,6 +361,9 @@ static void test_a_request_of_a_session_that_is_ended_says_so(void **state)
         {"over", "ERROR40197 DONE:error,fatal", QR_TAIL_CLOSE},
         {"close", "ERROR40197 DONE:error,fatal", QR_TAIL_CLOSE},  /* what it works on failed */
         {"cancel", "ERROR40197 DONE:error,fatal", QR_TAIL_CLOSE}, /* the same */
+        {"error:40552 close", "ERROR40552 DONE:error", QR_TAIL_CLOSE},
+        {"begin error:40552 commit close", "ENV8 ERROR40552 DONE:more,error ENV9 DONE",
+         QR_TAIL_CLOSE},
         {"count:1 close", "DONE:more,count=1 ERROR40197 DONE:error,fatal", QR_TAIL_CLOSE},
         {"error:208 count:1 close",
          "ERROR208 DONE:more,error DONE:more,count=1 ERROR40197 DONE:error,fatal", QR_TAIL_CLOSE},
