@@ -79,6 +79,8 @@ class PymssqlAtWork(unittest.TestCase):
         self.assertEqual(self.cursor.fetchall(), [(0,)])
 
     def test_a_query_that_takes_longer_than_its_timeout_is_stopped(self):
+        """FreeTDS has one time-out for all connections of a process."""
+        self.addCleanup(lambda: self.connect(timeout=3600).close())
         with self.connect(timeout=1) as connection, connection.cursor() as cursor:
             start = time.monotonic()
             with self.assertRaises(pymssql.Error):
