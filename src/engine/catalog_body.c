@@ -9,7 +9,13 @@
 #include "codec/collation.h"
 #include "base/banned.h"
 
-enum { BODY_VERSION = 1, BODY_RIGHTS = 2, ITEMS_MAX = 4096, PERM_CODE_BYTES = 4 };
+enum {
+    BODY_VERSION = 1,
+    BODY_RIGHTS = 2,
+    BODY_TEMPORAL = 3,
+    ITEMS_MAX = 4096,
+    PERM_CODE_BYTES = 4
+};
 
 struct archive {
     struct qr_buf *out; /* writing; else NULL */
@@ -311,6 +317,23 @@ static void put_rights(struct archive *ar, struct qr_cat_object *obj)
     put_u32(ar, &obj->execute_as);
 }
 
+static void put_temporal(struct archive *ar, struct qr_cat_object *obj)
+{
+    put_u32(ar, &obj->period_start);
+    put_u32(ar, &obj->period_end);
+    put_u32(ar, &obj->history_id);
+    put_u32(ar, &obj->history_of);
+    PUT_ENUM(ar, obj->retention);
+    put_u32(ar, &obj->retention_count);
+}
+
+static uint8_t version_for(const struct qr_cat_object *obj)
+{
+    if (obj->period_start != 0 || obj->history_of != 0)
+        return BODY_TEMPORAL;
+    return has_rights(obj) ? BODY_RIGHTS : BODY_VERSION;
+}
+
 static enum qr_status decoded(const struct archive *ar, const char *what, struct qr_err *err)
 {
     if (ar->failed || ar->next != ar->end)
@@ -322,10 +345,12 @@ void qri_body_encode_object(struct qr_buf *buf, const struct qr_cat_object *obj)
 {
     struct archive ar = {.out = buf};
     struct qr_cat_object copy = *obj; /* fields are written back unchanged, arrays included */
-    put_version(&ar, has_rights(obj) ? BODY_RIGHTS : BODY_VERSION, BODY_RIGHTS);
+    uint8_t version = put_version(&ar, version_for(obj), BODY_TEMPORAL);
     put_object(&ar, &copy);
-    if (has_rights(obj))
+    if (version >= BODY_RIGHTS)
         put_rights(&ar, &copy);
+    if (version >= BODY_TEMPORAL)
+        put_temporal(&ar, &copy);
 }
 
 enum qr_status qri_body_decode_object(struct qr_arena *arena, const uint8_t *body,
@@ -334,10 +359,12 @@ enum qr_status qri_body_decode_object(struct qr_arena *arena, const uint8_t *bod
 {
     struct archive ar = {.next = body, .end = body + body_bytes, .arena = arena};
     struct qr_cat_object obj = {0};
-    uint8_t version = put_version(&ar, BODY_VERSION, BODY_RIGHTS);
+    uint8_t version = put_version(&ar, BODY_VERSION, BODY_TEMPORAL);
     put_object(&ar, &obj);
-    if (version == BODY_RIGHTS)
+    if (version >= BODY_RIGHTS)
         put_rights(&ar, &obj);
+    if (version >= BODY_TEMPORAL)
+        put_temporal(&ar, &obj);
     if (obj.type >= QR_CAT_TYPE_COUNT || obj.storage > QR_STORE_ROWSET)
         ar.failed = true;
     QR_TRY(decoded(&ar, "object", err));

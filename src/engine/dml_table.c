@@ -172,6 +172,7 @@ static enum qr_status classify_columns(struct qri_table_set *set, struct qri_tab
     if (table->stored == NULL || table->not_null == NULL)
         return no_memory(set);
     table->identity = table->rowversion = table->rowid_column = NONE;
+    table->period_start = table->period_end = NONE;
     assert(table->n <= QR_CAT_COLUMNS_MAX);
     for (size_t n = 0; n < table->n; n++) {
         const struct qr_cat_column *column = &object->columns[n];
@@ -184,6 +185,10 @@ static enum qr_status classify_columns(struct qri_table_set *set, struct qri_tab
             table->identity = i;
         if (column->column_id == object->rowversion_column)
             table->rowversion = i;
+        if (column->column_id == object->period_start)
+            table->period_start = i;
+        if (column->column_id == object->period_end)
+            table->period_end = i;
         if (column->column_id == object->rowid_column)
             table->rowid_column = i;
     }
@@ -362,6 +367,9 @@ static enum qr_status build(struct qri_table_set *set, struct qri_table *table,
     QR_TRY(read_sql(set, table));
     QR_TRY(
         qri_table_update_sql(set, table, table->stored, table->stored_count, &table->update_all));
+    if (table->object->history_id != 0)
+        QR_TRY(qri_table_get(set, qr_cat_by_id(set->env->catalog, table->object->history_id), NULL,
+                             &table->history));
     if (table->is_temp)
         return QR_OK; /* foreign keys of #tables are not enforced */
     QR_TRY(add_fks(set, table));

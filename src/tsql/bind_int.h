@@ -29,6 +29,7 @@ struct qri_query;
 struct qri_row_lock;
 struct qri_row_locks;
 struct qri_source;
+struct qri_system_time;
 struct qri_scope;
 struct qri_leaf;
 
@@ -297,10 +298,11 @@ struct qri_compile {
     uint32_t next_text;
     struct qri_cte *recursing;     /* the set operation about to be bound may recur by this name */
     struct qri_scope *apply_scope; /* the query about to be bound stands right of APPLY */
-    bool in_tempdb;                /* the text of a system view of tempdb is being bound */
-    bool lateral;                  /* the source about to be bound stands right of APPLY */
-    bool extended;                 /* … on the inner side of an outer join */
-    bool extends_left;             /* the statement has a RIGHT or FULL JOIN */
+    struct qri_system_time *system_time; /* temporal_int.h: of the view being bound; or NULL */
+    bool in_tempdb;                      /* the text of a system view of tempdb is being bound */
+    bool lateral;                        /* the source about to be bound stands right of APPLY */
+    bool extended;                       /* … on the inner side of an outer join */
+    bool extends_left;                   /* the statement has a RIGHT or FULL JOIN */
     uint32_t expanded; /* columns of the block itself that became the expressions they stand for */
     const struct qr_ast_select *assigning; /* its items are being bound; they assign variables */
     size_t assigning_live; /* how many of its items, from the first, may have assigned already */

@@ -145,25 +145,25 @@ static void system_time(struct qri_parser *p, struct qr_ast_table_source *table)
     } else if (qri_p_accept(p, KW_AS)) {
         qri_p_expect(p, KW_OF);
         table->temporal = QR_TEMPORAL_AS_OF;
-        table->time_from = qri_p_scalar(p);
+        table->time_from = qri_p_simple_value(p);
     } else if (qri_p_accept(p, KW_FROM)) {
         table->temporal = QR_TEMPORAL_FROM_TO;
-        table->time_from = qri_p_scalar(p);
+        table->time_from = qri_p_simple_value(p);
         qri_p_expect(p, KW_TO);
-        table->time_to = qri_p_scalar(p);
+        table->time_to = qri_p_simple_value(p);
     } else if (qri_p_accept(p, KW_BETWEEN)) {
         table->temporal = QR_TEMPORAL_BETWEEN;
-        table->time_from = qri_p_scalar(p);
+        table->time_from = qri_p_simple_value(p);
         qri_p_expect(p, KW_AND);
-        table->time_to = qri_p_scalar(p);
+        table->time_to = qri_p_simple_value(p);
     } else {
         qri_p_expect(p, KW_CONTAINED);
         qri_p_expect(p, KW_IN);
         qri_p_expect_sym(p, '(');
         table->temporal = QR_TEMPORAL_CONTAINED_IN;
-        table->time_from = qri_p_scalar(p);
+        table->time_from = qri_p_simple_value(p);
         qri_p_expect_sym(p, ',');
-        table->time_to = qri_p_scalar(p);
+        table->time_to = qri_p_simple_value(p);
         qri_p_expect_sym(p, ')');
     }
 }

@@ -1,0 +1,64 @@
+/* dml_history.c - system-versioned tables: periods of rows, and versions that end. A writer of such
+ * a table has one of its history beside it, so that whoever changes a row (statement, MERGE,
+ * cascade) leaves its old version there, in the same transaction, locked and in its op log; see
+ * dml_int.h. */
+#include "dml_int.h"
+#include "base/banned.h"
+
+enum { NONE = UINT16_MAX };
+
+/* The transaction's time, as the column can hold it. */
+static struct qr_value now(const struct qri_run *run, const struct qri_table *table,
+                           uint16_t column)
+{
+    int64_t ticks = run->session->tran.begin_ticks;
+    return qr_value_int(ticks - ticks % qri_moment_unit(&table->object->columns[column].type));
+}
+
+void qri_begin_version(const struct qri_run *run, const struct qri_table *table,
+                       struct qr_value *row, bool is_new)
+{
+    if (table->period_start == NONE)
+        return;
+    row[table->period_start] = now(run, table, table->period_start);
+    if (is_new)
+        row[table->period_end] =
+            qr_value_int(qri_last_moment(&table->object->columns[table->period_end].type));
+}
+
+static enum qr_status start_history(struct qri_writer *writer)
+{
+    struct qr_arena *arena = &writer->run->frame->arena;
+    writer->version = qr_arena_array(arena, writer->table->n, sizeof *writer->version);
+    struct qri_writer *history = qr_arena_alloc(arena, sizeof *history);
+    if (history == NULL || writer->version == NULL)
+        return qr_fail(writer->run->err, QR_NOMEM, "keep a version");
+    qri_writer_init(history, writer->run, writer->table->history);
+    writer->history = history;
+    return QR_OK;
+}
+
+enum qr_status qri_end_version(struct qri_writer *writer, const struct qr_value *old)
+{
+    const struct qri_table *table = writer->table;
+    struct qri_run *run = writer->run;
+    if (table->history == NULL)
+        return QR_OK;
+    struct qr_value end = now(run, table, table->period_end);
+    if (end.i < old[table->period_start].i)
+        return qr_sql_fail(run->err, 13535, table->full_name);
+    if (writer->history == NULL)
+        QR_TRY(start_history(writer));
+    run->eval.inputs = old;
+    run->eval.input_count = table->n;
+    for (size_t i = 0; i < table->n; i++) {
+        writer->version[i] = old[i];
+        if (table->computed[i] != NULL)
+            QR_TRY(qr_expr_eval(table->computed[i], &run->eval, &writer->version[i], run->err));
+    }
+    writer->version[table->period_end] = end;
+    int64_t rowid = 0;
+    bool ignored = false;
+    QR_TRY(qri_row_id(run, table->history, writer->version, &rowid));
+    return qri_write_insert(writer->history, writer->version, rowid, &ignored);
+}
