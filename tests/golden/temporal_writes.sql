@@ -1,0 +1,133 @@
+-- foreign keys' actions, triggers, OUTPUT INTO, identity, rowversion, kept columns
+CREATE TABLE p (id int NOT NULL PRIMARY KEY, s datetime2(0) GENERATED ALWAYS AS ROW START HIDDEN, e datetime2(0) GENERATED ALWAYS AS ROW END HIDDEN,
+  PERIOD FOR SYSTEM_TIME (s, e)) WITH (SYSTEM_VERSIONING = ON);
+CREATE TABLE c (id int IDENTITY PRIMARY KEY, p int NULL REFERENCES p (id) ON DELETE CASCADE ON UPDATE CASCADE, q int NULL DEFAULT 9,
+  twice AS q * 2 PERSISTED, thrice AS q * 3, rv rowversion,
+  s datetime2 GENERATED ALWAYS AS ROW START HIDDEN NOT NULL, e datetime2 GENERATED ALWAYS AS ROW END HIDDEN NOT NULL,
+  PERIOD FOR SYSTEM_TIME (s, e)) WITH (SYSTEM_VERSIONING = ON (HISTORY_TABLE = dbo.ch));
+CREATE TABLE n (id int NOT NULL PRIMARY KEY, c int NULL REFERENCES c (id) ON DELETE SET NULL,
+  s datetime2 GENERATED ALWAYS AS ROW START HIDDEN NOT NULL, e datetime2 GENERATED ALWAYS AS ROW END HIDDEN NOT NULL,
+  PERIOD FOR SYSTEM_TIME (s, e)) WITH (SYSTEM_VERSIONING = ON (HISTORY_TABLE = dbo.nh));
+CREATE TABLE seen (k int IDENTITY, what varchar(20), i int, d int);
+GO
+CREATE TRIGGER ct ON c AFTER INSERT, UPDATE, DELETE AS
+  INSERT seen SELECT 'c', (SELECT COUNT(*) FROM inserted), (SELECT COUNT(*) FROM deleted);
+  IF EXISTS (SELECT 1 FROM inserted WHERE q = 5) UPDATE c SET q = 6 WHERE q = 5;
+GO
+SELECT temporal_type, CASE WHEN name = CONCAT('MSSQL_TemporalHistoryFor_', OBJECT_ID('p')) THEN 'anonymous' ELSE name END AS name,
+  IIF(history_table_id = OBJECT_ID(CONCAT('MSSQL_TemporalHistoryFor_', OBJECT_ID('p'))), 'its', '') AS history
+FROM sys.tables ORDER BY temporal_type, 2;
+SET NOCOUNT ON;
+INSERT p VALUES (1), (2);
+INSERT p SELECT id + 10 FROM p;
+INSERT c (p, q) VALUES (1, 1), (2, 2), (2, 3), (11, NULL);
+INSERT n VALUES (1, 1), (2, 2), (3, 3), (4, NULL);
+SELECT * FROM p ORDER BY id;
+SELECT id, p, q, twice, thrice FROM c ORDER BY id;
+GO
+UPDATE p SET id = 3 WHERE id = 1;
+DELETE p WHERE id = 2;
+SELECT id, p, q, twice, thrice FROM c ORDER BY id;
+SELECT id, p, q, twice, thrice, IIF(rv < (SELECT MIN(rv) FROM c WHERE id = 1), 'older', '') AS rv FROM ch ORDER BY id;
+SELECT id, c FROM n ORDER BY id;
+SELECT id, c FROM nh ORDER BY id;
+SELECT what, i, d FROM seen ORDER BY k;
+GO
+DECLARE @out TABLE (was int, is_ int, ends datetime2);
+UPDATE c SET q = 5 OUTPUT deleted.q, inserted.q, inserted.e INTO @out WHERE id = 1;
+SELECT was, is_, ends FROM @out;
+SELECT id, q FROM c ORDER BY id;
+SELECT id, q, IIF(s = e, 'empty', '') AS v FROM ch WHERE id = 1 ORDER BY s, q;
+GO
+-- a statement that fails leaves no version; nor does what is rolled back
+BEGIN TRAN;
+UPDATE c SET p = 77;
+GO
+SELECT @@TRANCOUNT AS t, (SELECT COUNT(*) FROM ch) AS n;
+SAVE TRAN sp;
+DELETE c;
+SELECT (SELECT COUNT(*) FROM ch) AS n;
+ROLLBACK TRAN sp;
+SELECT (SELECT COUNT(*) FROM ch) AS n, (SELECT COUNT(*) FROM c) AS m;
+COMMIT;
+GO
+-- key changes of many rows, in one statement and by MERGE
+UPDATE n SET id = 5 - id;
+SELECT id FROM n ORDER BY id;
+SELECT id, COUNT(*) AS versions FROM nh GROUP BY id ORDER BY id;
+MERGE n USING (SELECT id FROM n) AS x ON n.id = x.id WHEN MATCHED AND x.id < 3 THEN UPDATE SET id = n.id + 100 WHEN MATCHED THEN DELETE;
+SELECT id FROM n ORDER BY id;
+SELECT id, COUNT(*) AS versions FROM nh GROUP BY id ORDER BY id;
+GO
+-- a period without versioning, of a #table too
+CREATE TABLE #t (id int PRIMARY KEY, s datetime2(3) GENERATED ALWAYS AS ROW START HIDDEN, e datetime2(3) GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME (s, e));
+INSERT #t VALUES (1, DEFAULT);
+SELECT *, IIF(s BETWEEN DATEADD(minute, -1, SYSUTCDATETIME()) AND SYSUTCDATETIME(), 1, 0) AS now_ FROM #t;
+CREATE TABLE w (id int PRIMARY KEY, s datetime2(0) GENERATED ALWAYS AS ROW START, e datetime2(0) GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME (s, e)) WITH (SYSTEM_VERSIONING = OFF);
+INSERT w (id) VALUES (1);
+SELECT id, e, IIF(s BETWEEN DATEADD(minute, -1, SYSUTCDATETIME()) AND SYSUTCDATETIME(), 1, 0) AS now_ FROM w;
+GO
+SELECT * FROM w FOR SYSTEM_TIME ALL;
+GO
+-- as Entity Framework's migrations write it
+DECLARE @historyTableSchema sysname = SCHEMA_NAME()
+EXEC(N'CREATE TABLE [Customers] (
+    [Id] int NOT NULL IDENTITY,
+    [Name] nvarchar(max) NULL,
+    [PeriodEnd] datetime2 GENERATED ALWAYS AS ROW END HIDDEN NOT NULL,
+    [PeriodStart] datetime2 GENERATED ALWAYS AS ROW START HIDDEN NOT NULL,
+    CONSTRAINT [PK_Customers] PRIMARY KEY ([Id]),
+    PERIOD FOR SYSTEM_TIME([PeriodStart], [PeriodEnd])
+) WITH (SYSTEM_VERSIONING = ON (HISTORY_TABLE = [' + @historyTableSchema + N'].[CustomersHistory]))');
+GO
+CREATE TABLE [Orders] ([Id] int NOT NULL IDENTITY, [What] nvarchar(50) NULL, CONSTRAINT [PK_Orders] PRIMARY KEY ([Id]));
+INSERT [Orders] ([What]) VALUES (N'a'), (N'b');
+GO
+ALTER TABLE [Orders] ADD [PeriodEnd] datetime2 NOT NULL DEFAULT '9999-12-31T23:59:59.9999999';
+ALTER TABLE [Orders] ADD [PeriodStart] datetime2 NOT NULL DEFAULT '0001-01-01T00:00:00.0000000';
+EXEC(N'ALTER TABLE [Orders] ADD PERIOD FOR SYSTEM_TIME ([PeriodStart], [PeriodEnd])')
+ALTER TABLE [Orders] ALTER COLUMN [PeriodStart] ADD HIDDEN
+ALTER TABLE [Orders] ALTER COLUMN [PeriodEnd] ADD HIDDEN
+DECLARE @historyTableSchema sysname = SCHEMA_NAME()
+EXEC(N'ALTER TABLE [Orders] SET (SYSTEM_VERSIONING = ON (HISTORY_TABLE = [' + @historyTableSchema + '].[OrdersHistory]))')
+GO
+SET IMPLICIT_TRANSACTIONS OFF; SET NOCOUNT ON;
+INSERT INTO [Customers] ([Name]) OUTPUT INSERTED.[Id], INSERTED.[PeriodEnd] VALUES (N'Ann');
+MERGE [Customers] USING (VALUES (N'Ben', 0), (N'Cid', 1)) AS i ([Name], _Position) ON 1=0
+WHEN NOT MATCHED THEN INSERT ([Name]) VALUES (i.[Name]) OUTPUT INSERTED.[Id], INSERTED.[PeriodEnd], i._Position;
+UPDATE [Customers] SET [Name] = N'Anna' OUTPUT INSERTED.[PeriodEnd] WHERE [Id] = 1;
+DELETE FROM [Customers] OUTPUT 1 WHERE [Id] = 2;
+UPDATE [Orders] SET [What] = N'c' OUTPUT 1 WHERE [Id] = 1;
+SELECT [c].[Id], [c].[Name], [c].[PeriodEnd] FROM [Customers] FOR SYSTEM_TIME ALL AS [c] ORDER BY [c].[Id], [c].[PeriodEnd] DESC
+OFFSET 0 ROWS FETCH NEXT 1 ROWS ONLY;
+SELECT COUNT(*) AS n FROM [Customers] FOR SYSTEM_TIME ALL AS [c];
+SELECT COUNT(*) AS n FROM [Customers] FOR SYSTEM_TIME AS OF '2000-01-01T00:00:00.0000000Z' AS [c];
+SELECT [o].[Id], [o].[What] FROM [Orders] FOR SYSTEM_TIME AS OF '2010-01-01T00:00:00.0000000' AS [o] ORDER BY [o].[Id];
+SELECT o.What, c.Name FROM Orders FOR SYSTEM_TIME AS OF '2010-01-01' AS o LEFT JOIN Customers FOR SYSTEM_TIME ALL AS c ON c.Id = o.Id AND c.Name = N'Anna' ORDER BY o.Id;
+GO
+ALTER TABLE [Customers] SET (SYSTEM_VERSIONING = OFF)
+DROP TABLE [Customers];
+DROP TABLE [CustomersHistory];
+ALTER TABLE [Orders] SET (SYSTEM_VERSIONING = OFF)
+ALTER TABLE [Orders] DROP PERIOD FOR SYSTEM_TIME
+DROP TABLE [OrdersHistory];
+GO
+-- columns that are added with the period; a history that stays keeps its name
+CREATE TABLE late (id int PRIMARY KEY, v int);
+INSERT late VALUES (1, 1);
+ALTER TABLE late ADD
+  s datetime2 GENERATED ALWAYS AS ROW START HIDDEN NOT NULL CONSTRAINT d_s DEFAULT SYSUTCDATETIME(),
+  e datetime2 GENERATED ALWAYS AS ROW END HIDDEN NOT NULL CONSTRAINT d_e DEFAULT CONVERT(datetime2, '9999-12-31 23:59:59.9999999'),
+  PERIOD FOR SYSTEM_TIME (s, e);
+ALTER TABLE late SET (SYSTEM_VERSIONING = ON);
+UPDATE late SET v = 2;
+SELECT * FROM late FOR SYSTEM_TIME ALL ORDER BY v;
+ALTER TABLE late SET (SYSTEM_VERSIONING = OFF);
+ALTER TABLE late SET (SYSTEM_VERSIONING = ON);
+SELECT COUNT(*) AS n, SUM(IIF(name LIKE 'MSSQL[_]TemporalHistoryFor[_]%[_]%', 1, 0)) AS suffixed FROM sys.tables WHERE name LIKE CONCAT('MSSQL[_]TemporalHistoryFor[_]', OBJECT_ID('late'), '%');
+SELECT * FROM late FOR SYSTEM_TIME ALL ORDER BY v;
+GO
+ALTER TABLE late DROP CONSTRAINT d_s, d_e;
+DECLARE @pk sysname = (SELECT name FROM sys.key_constraints WHERE parent_object_id = OBJECT_ID('late') AND type = 'PK');
+EXEC ('ALTER TABLE late DROP CONSTRAINT ' + @pk);
+GO
