@@ -52,6 +52,7 @@ struct qri_table {
     uint16_t identity, rowversion, rowid_column; /* column index; UINT16_MAX: none */
     uint16_t period_start, period_end;           /* likewise */
     struct qri_table *history;                   /* where versions go that end; NULL: nowhere */
+    struct qri_sql clean_up;                     /* deletes some that ended before ?1 there */
     struct qri_sql insert, update_all, delete;
     struct qri_sql insert_fed; /* many rows, from a feed */
     struct qri_sql exists;     /* keyed tables: is there a row with this key? */

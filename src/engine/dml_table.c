@@ -343,6 +343,26 @@ static enum qr_status name_table(struct qri_table_set *set, struct qri_table *ta
     return table->full_name == NULL ? no_memory(set) : QR_OK;
 }
 
+/* A statement takes away no more aged versions than this, so that none waits long for it. */
+enum { CLEAN_UP_ROWS = 256 };
+
+static enum qr_status add_history(struct qri_table_set *set, struct qri_table *table)
+{
+    const struct qr_cat_object *object = table->object;
+    struct qr_buf buf;
+    QR_TRY(qri_table_get(set, qr_cat_by_id(set->env->catalog, object->history_id), NULL,
+                         &table->history));
+    if (object->retention == QR_RETENTION_INFINITE)
+        return QR_OK;
+    uint32_t end = column_id(table->history, table->period_end);
+    qr_buf_init(&buf, SQL_BYTES_MAX);
+    qr_buf_printf(&buf,
+                  "DELETE FROM main.t%u WHERE rowid IN (SELECT rowid FROM main.t%u WHERE c%u<?1 "
+                  "ORDER BY c%u LIMIT %d)",
+                  object->history_id, object->history_id, end, end, (int)CLEAN_UP_ROWS);
+    return keep_sql(set, &buf, &table->clean_up);
+}
+
 static enum qr_status build(struct qri_table_set *set, struct qri_table *table,
                             const struct qr_plan_dml *plan)
 {
@@ -368,8 +388,7 @@ static enum qr_status build(struct qri_table_set *set, struct qri_table *table,
     QR_TRY(
         qri_table_update_sql(set, table, table->stored, table->stored_count, &table->update_all));
     if (table->object->history_id != 0)
-        QR_TRY(qri_table_get(set, qr_cat_by_id(set->env->catalog, table->object->history_id), NULL,
-                             &table->history));
+        QR_TRY(add_history(set, table));
     if (table->is_temp)
         return QR_OK; /* foreign keys of #tables are not enforced */
     QR_TRY(add_fks(set, table));

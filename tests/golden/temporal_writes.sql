@@ -131,3 +131,21 @@ ALTER TABLE late DROP CONSTRAINT d_s, d_e;
 DECLARE @pk sysname = (SELECT name FROM sys.key_constraints WHERE parent_object_id = OBJECT_ID('late') AND type = 'PK');
 EXEC ('ALTER TABLE late DROP CONSTRAINT ' + @pk);
 GO
+-- a lone statement takes away what is past its retention
+CREATE TABLE aged (id int PRIMARY KEY, v int, s datetime2 GENERATED ALWAYS AS ROW START, e datetime2 GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME (s, e))
+  WITH (SYSTEM_VERSIONING = ON (HISTORY_TABLE = dbo.agedh, HISTORY_RETENTION_PERIOD = 2 WEEKS));
+INSERT aged (id, v) VALUES (1, 1), (2, 2);
+ALTER TABLE aged SET (SYSTEM_VERSIONING = OFF);
+INSERT agedh SELECT id, 7, DATEADD(day, -10 * n.value - 10, s), DATEADD(day, -10 * n.value, s) FROM aged, GENERATE_SERIES(1, 3) AS n;
+ALTER TABLE aged SET (SYSTEM_VERSIONING = ON (HISTORY_TABLE = dbo.agedh, HISTORY_RETENTION_PERIOD = 2 WEEKS));
+GO
+SELECT COUNT(*) AS n FROM aged FOR SYSTEM_TIME ALL;
+SELECT COUNT(*) AS n FROM agedh;
+BEGIN TRAN;
+UPDATE aged SET v = 3 WHERE id = 1;
+COMMIT;
+SELECT COUNT(*) AS n FROM agedh;
+DELETE aged WHERE id = 1;
+SELECT COUNT(*) AS n FROM agedh;
+SELECT COUNT(*) AS n FROM aged FOR SYSTEM_TIME ALL;
+GO
