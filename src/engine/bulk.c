@@ -147,6 +147,8 @@ static enum qr_status begin_bulk(struct qr_session *session, struct qri_bulk *bu
     QR_TRY(qri_find_object(session, &bulk->stmt->table, &table, err));
     if (table == NULL || table->type != QR_CAT_TABLE)
         return qr_sql_fail(err, 208, qri_name_print(&bulk->arena, &bulk->stmt->table));
+    if (table->history_of != 0)
+        return qr_sql_fail(err, 13559, qri_name_print(&bulk->arena, &bulk->stmt->table));
     QR_TRY(want_bulk(session, bulk, table));
     if (bulk->stmt->count > 0 && bulk->stmt->count != count)
         return qr_sql_fail(err, 4816, (int)count);

@@ -327,6 +327,23 @@ static void put_temporal(struct archive *ar, struct qr_cat_object *obj)
     put_u32(ar, &obj->retention_count);
 }
 
+static bool is_period_column(const struct qr_cat_object *obj, uint32_t column_id)
+{
+    const struct qr_cat_column *column = qr_cat_column_by_id(obj, column_id);
+    return column != NULL && column->type.id == QR_TYPE_DATETIME2;
+}
+
+static bool is_temporal_sound(const struct qr_cat_object *obj)
+{
+    bool is_unit = obj->retention == QR_RETENTION_INFINITE ||
+                   (obj->retention >= QR_RETENTION_DAY && obj->retention <= QR_RETENTION_YEAR);
+    bool has_period = is_period_column(obj, obj->period_start) &&
+                      is_period_column(obj, obj->period_end) &&
+                      obj->period_start != obj->period_end;
+    bool has_none = obj->period_start == 0 && obj->period_end == 0 && obj->history_id == 0;
+    return is_unit && (has_period || has_none);
+}
+
 static uint8_t version_for(const struct qr_cat_object *obj)
 {
     if (obj->period_start != 0 || obj->history_of != 0)
@@ -365,6 +382,8 @@ enum qr_status qri_body_decode_object(struct qr_arena *arena, const uint8_t *bod
         put_rights(&ar, &obj);
     if (version >= BODY_TEMPORAL)
         put_temporal(&ar, &obj);
+    if (version >= BODY_TEMPORAL && !is_temporal_sound(&obj))
+        ar.failed = true;
     if (obj.type >= QR_CAT_TYPE_COUNT || obj.storage > QR_STORE_ROWSET)
         ar.failed = true;
     QR_TRY(decoded(&ar, "object", err));

@@ -407,7 +407,9 @@ static enum qr_status change_history(struct qri_alter *a)
     if (a->old->history_id == 0 || (a->ast->action == QR_ALTER_SET))
         return QR_OK;
     a->old = qr_cat_by_id(&(*a->s.catalog)->cat, table->history_id);
-    a->now = a->old == NULL ? NULL : qri_copy_object(a->s.arena, a->old);
+    if (a->old == NULL)
+        return qr_fail(a->s.err, QR_CORRUPT, "history of table %u", (unsigned)table->object_id);
+    a->now = qri_copy_object(a->s.arena, a->old);
     if (a->now == NULL)
         return qr_fail(a->s.err, QR_NOMEM, "table definition");
     a->rebuild = false;

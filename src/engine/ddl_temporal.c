@@ -370,13 +370,21 @@ static enum qr_status change_retention(struct qri_ddl_stmt *s, struct qr_cat_obj
     return check_cleanup_index(s, table, target.object);
 }
 
+/* Whoever may alter a table may not yet decide whether its past is kept: 13538. */
+static enum qr_status want_control(struct qri_ddl_stmt *s, const struct qr_cat_object *table)
+{
+    bool is_new = qr_cat_by_id(&(*s->ddl->main)->cat, table->object_id) == NULL;
+    return is_new || qri_may_object(s->ddl->ctx, table, QR_MAY_CONTROL)
+               ? QR_OK
+               : qr_sql_fail(s->err, 13538);
+}
+
 static enum qr_status adopt(struct qri_ddl_stmt *s, const struct qr_cat_object *table,
                             const struct qr_cat_object *old, bool unchecked,
                             struct qr_cat_object **ret_history)
 {
     QR_TRY(check_kind(s, old));
-    if (!qri_may_object(s->ddl->ctx, old, QR_MAY_CONTROL))
-        return qr_sql_fail(s->err, 13538);
+    QR_TRY(want_control(s, old));
     if (old->column_count != table->column_count)
         return qr_sql_fail(s->err, 13523, full_name(s, table), (int)table->column_count,
                            full_name(s, old), (int)old->column_count);
@@ -409,6 +417,7 @@ enum qr_status qri_versioning_on(struct qri_ddl_stmt *s, struct qr_cat_object *t
     struct qri_target target = {.schema_id = table->schema_id};
     const struct qr_cat_object *old = NULL;
     struct qr_cat_object *history = NULL;
+    QR_TRY(want_control(s, table));
     QR_TRY(refuse_versioning(s, table));
     QR_TRY(read_options(s, option, &v));
     table->retention = v.retention;
@@ -435,8 +444,11 @@ enum qr_status qri_versioning_off(struct qri_ddl_stmt *s, struct qr_cat_object *
     struct qr_cat_object *history = NULL;
     if (table->history_id == 0)
         return qri_fail_table(s, 13591, table);
-    if (old != NULL)
-        history = qri_copy_object(s->arena, old);
+    if (old == NULL)
+        return qr_fail(s->err, QR_CORRUPT, "history of table %u", (unsigned)table->object_id);
+    QR_TRY(want_control(s, table));
+    QR_TRY(want_control(s, old));
+    history = qri_copy_object(s->arena, old);
     if (history == NULL)
         return qr_fail(s->err, QR_NOMEM, "release a history table");
     table->history_id = history->history_of = 0;

@@ -349,9 +349,11 @@ enum { CLEAN_UP_ROWS = 256 };
 static enum qr_status add_history(struct qri_table_set *set, struct qri_table *table)
 {
     const struct qr_cat_object *object = table->object;
+    const struct qr_cat_object *history = qr_cat_by_id(set->env->catalog, object->history_id);
     struct qr_buf buf;
-    QR_TRY(qri_table_get(set, qr_cat_by_id(set->env->catalog, object->history_id), NULL,
-                         &table->history));
+    if (history == NULL || history->column_count != object->column_count)
+        return qr_fail(set->err, QR_CORRUPT, "history of table %u", (unsigned)object->object_id);
+    QR_TRY(qri_table_get(set, history, NULL, &table->history));
     if (object->retention == QR_RETENTION_INFINITE)
         return QR_OK;
     uint32_t end = column_id(table->history, table->period_end);

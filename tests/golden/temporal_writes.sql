@@ -149,3 +149,93 @@ DELETE aged WHERE id = 1;
 SELECT COUNT(*) AS n FROM agedh;
 SELECT COUNT(*) AS n FROM aged FOR SYSTEM_TIME ALL;
 GO
+-- in transactions: tables with a history that are never made, changes that are noted alone, savepoints
+BEGIN TRAN;
+CREATE TABLE never (id int PRIMARY KEY, s datetime2 GENERATED ALWAYS AS ROW START, e datetime2 GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME (s, e)) WITH (SYSTEM_VERSIONING = ON (HISTORY_TABLE = dbo.neverh));
+INSERT never (id) VALUES (1);
+DELETE never;
+SELECT COUNT(*) AS n FROM never FOR SYSTEM_TIME ALL;
+SELECT COUNT(*) AS n FROM neverh;
+ROLLBACK;
+SELECT OBJECT_ID('never') AS a, OBJECT_ID('neverh') AS b, (SELECT COUNT(*) FROM sys.periods WHERE object_id NOT IN (SELECT object_id FROM sys.tables)) AS p;
+GO
+CREATE TABLE k (id int PRIMARY KEY, v int NOT NULL, s datetime2 GENERATED ALWAYS AS ROW START HIDDEN, e datetime2 GENERATED ALWAYS AS ROW END HIDDEN, PERIOD FOR SYSTEM_TIME (s, e)) WITH (SYSTEM_VERSIONING = ON (HISTORY_TABLE = dbo.kh));
+CREATE INDEX kv ON k (v);
+INSERT k VALUES (1, 1), (2, 2);
+GO
+BEGIN TRAN;
+GO
+INSERT k VALUES (3, 3);
+GO
+UPDATE k SET v = 30 WHERE id = 3;
+GO
+UPDATE k SET v = 10 WHERE id = 1;
+GO
+SELECT * FROM k ORDER BY id;
+SELECT id, v FROM kh ORDER BY id;
+GO
+SAVE TRAN sp;
+GO
+DELETE k WHERE id = 2;
+GO
+ROLLBACK TRAN sp;
+GO
+COMMIT;
+GO
+SELECT * FROM k ORDER BY id;
+SELECT id, v, IIF(s = e, 'empty', '') AS empty_ FROM kh ORDER BY id;
+SELECT COUNT(DISTINCT s) AS moments FROM k WHERE id IN (1, 3);
+SELECT v FROM k FOR SYSTEM_TIME ALL WHERE id IN (1, 3) ORDER BY v;
+GO
+SET TRANSACTION ISOLATION LEVEL SNAPSHOT;
+BEGIN TRAN;
+SELECT COUNT(*) AS n FROM kh;
+UPDATE k SET v = v + 1;
+SELECT id, v FROM kh ORDER BY id, v;
+COMMIT;
+SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+GO
+-- a table with its history altered in a transaction that fails
+BEGIN TRAN;
+ALTER TABLE k ADD extra int NULL;
+UPDATE k SET extra = 1 WHERE id = 1;
+ROLLBACK;
+SELECT COL_LENGTH('k', 'extra') AS a, COL_LENGTH('kh', 'extra') AS b;
+UPDATE k SET v = 0 WHERE id = 1;
+SELECT COUNT(*) AS n FROM kh WHERE id = 1;
+GO
+-- cursors, SELECT INTO, star of OUTPUT, table variables
+DECLARE c CURSOR LOCAL FOR SELECT id, v FROM k FOR UPDATE;
+DECLARE @id int, @v int;
+OPEN c;
+FETCH c INTO @id, @v;
+UPDATE k SET v = 100 WHERE CURRENT OF c;
+CLOSE c;
+SELECT id, v FROM k WHERE v = 100;
+SELECT * INTO k2 FROM k;
+SELECT name FROM sys.columns WHERE object_id = OBJECT_ID('k2') ORDER BY column_id;
+DELETE TOP (1) FROM k OUTPUT deleted.* WHERE id = 3;
+SELECT id, v, s, e INTO k3 FROM k FOR SYSTEM_TIME ALL WHERE 1 = 0;
+SELECT name, is_nullable, is_hidden FROM sys.columns WHERE object_id = OBJECT_ID('k3') ORDER BY column_id;
+GO
+-- what Entity Framework asks when it reads a database
+SELECT SCHEMA_NAME([t].[schema_id]) AS [schema], [t].[name], CAST([t].[temporal_type] AS int) AS [temporal_type],
+  (SELECT [t2].[name] FROM [sys].[tables] AS t2 WHERE [t2].[object_id] = [t].[history_table_id]) AS [history_table_name],
+  (SELECT SCHEMA_NAME([t2].[schema_id]) FROM [sys].[tables] AS t2 WHERE [t2].[object_id] = [t].[history_table_id]) AS [history_table_schema],
+  (SELECT [c].[name] FROM [sys].[columns] as [c] WHERE [c].[object_id] = [t].[object_id] AND [c].[generated_always_type] = 1) as [period_start_column],
+  (SELECT [c].[name] FROM [sys].[columns] as [c] WHERE [c].[object_id] = [t].[object_id] AND [c].[generated_always_type] = 2) as [period_end_column]
+FROM [sys].[tables] AS [t] WHERE [t].[temporal_type] <> 1 AND [t].[name] IN (N'k', N'k2') ORDER BY [t].[name];
+SELECT p.name, s.name AS s, e.name AS e FROM sys.periods p JOIN sys.columns s ON s.object_id = p.object_id AND s.column_id = p.start_column_id
+  JOIN sys.columns e ON e.object_id = p.object_id AND e.column_id = p.end_column_id WHERE p.object_id = OBJECT_ID('k');
+SELECT COLUMNPROPERTY(OBJECT_ID('k'), 's', 'GeneratedAlwaysType') AS a, COLUMNPROPERTY(OBJECT_ID('k'), 's', 'IsHidden') AS b;
+DBCC CHECKDB WITH NO_INFOMSGS;
+GO
+-- OUTPUT into a table with a history, and into a history
+CREATE TABLE into_ (id int PRIMARY KEY, v int, s datetime2 GENERATED ALWAYS AS ROW START HIDDEN, e datetime2 GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME (s, e)) WITH (SYSTEM_VERSIONING = ON (HISTORY_TABLE = dbo.intoh));
+UPDATE k SET v = v + 1 OUTPUT inserted.id, inserted.v INTO into_ (id, v) WHERE id < 3;
+SELECT id, v, e FROM into_ ORDER BY id;
+GO
+UPDATE k SET v = v + 1 OUTPUT inserted.id, inserted.v, inserted.s INTO into_ (id, v, s);
+GO
+UPDATE k SET v = v + 1 OUTPUT inserted.id, inserted.v, inserted.s, inserted.e INTO intoh;
+GO
