@@ -69,6 +69,21 @@ static enum qr_status start_history(struct qri_writer *writer)
     return clean_up(writer);
 }
 
+/* What the table computes and does not keep, its history does. */
+static enum qr_status make_version(struct qri_writer *writer, const struct qr_value *old)
+{
+    const struct qri_table *table = writer->table;
+    struct qri_run *run = writer->run;
+    run->eval.inputs = old;
+    run->eval.input_count = table->n;
+    for (size_t i = 0; i < table->n; i++) {
+        writer->version[i] = old[i];
+        if (table->computed[i] != NULL && !table->object->columns[i].is_persisted)
+            QR_TRY(qr_expr_eval(table->computed[i], &run->eval, &writer->version[i], run->err));
+    }
+    return QR_OK;
+}
+
 enum qr_status qri_end_version(struct qri_writer *writer, const struct qr_value *old)
 {
     const struct qri_table *table = writer->table;
@@ -80,16 +95,13 @@ enum qr_status qri_end_version(struct qri_writer *writer, const struct qr_value 
         return qr_sql_fail(run->err, 13535, table->full_name);
     if (writer->history == NULL)
         QR_TRY(start_history(writer));
-    run->eval.inputs = old;
-    run->eval.input_count = table->n;
-    for (size_t i = 0; i < table->n; i++) {
-        writer->version[i] = old[i];
-        if (table->computed[i] != NULL)
-            QR_TRY(qr_expr_eval(table->computed[i], &run->eval, &writer->version[i], run->err));
-    }
+    QR_TRY(make_version(writer, old));
     writer->version[table->period_end] = end;
     int64_t rowid = 0;
     bool ignored = false;
     QR_TRY(qri_row_id(run, table->history, writer->version, &rowid));
-    return qri_write_insert(writer->history, writer->version, rowid, &ignored);
+    QR_TRY(qri_write_insert(writer->history, writer->version, rowid, &ignored));
+    if (run->arena.chunk != NULL) /* what was computed */
+        qr_arena_reset(&run->arena);
+    return QR_OK;
 }

@@ -17,6 +17,30 @@ OVERLAPS = """SELECT COUNT(*) FROM t FOR SYSTEM_TIME ALL x JOIN t FOR SYSTEM_TIM
     ON x.id = y.id AND x.b < y.b AND y.b < x.e"""
 EDITIONS = {"files": "", "hyperscale": " (EDITION = 'Hyperscale', SERVICE_OBJECTIVE = 'HS_Gen5_2')"}
 
+# FOR SYSTEM_TIME of a table or view, and what must be true of the versions that it gives
+PAST = (("dbo.p FOR SYSTEM_TIME ALL", "1 = 1"),
+        ("dbo.p FOR SYSTEM_TIME AS OF '2024-02-10'", "b <= '2024-02-10' AND e > '2024-02-10'"),
+        ("dbo.p FOR SYSTEM_TIME FROM @a TO @z", "b < @z AND e > @a"),
+        ("dbo.p FOR SYSTEM_TIME BETWEEN @a AND @z", "b <= @z AND e > @a"),
+        ("dbo.p FOR SYSTEM_TIME CONTAINED IN (@a, @z)", "b >= @a AND e <= @z"),
+        ("dbo.w FOR SYSTEM_TIME AS OF @a", "b <= @a AND e > @a"))
+QUERIES = (
+    "SELECT x.id, x.v FROM {} AS x", "SELECT x.* FROM {} AS x",
+    "SELECT y.id, x.v FROM dbo.o AS y LEFT JOIN {} AS x ON x.id = y.id",
+    "SELECT y.id, x.v FROM {} AS x RIGHT JOIN dbo.o AS y ON x.id = y.id",
+    "SELECT y.id, x.v FROM {} AS x FULL JOIN dbo.o AS y ON x.id = y.id AND x.v > 10",
+    "SELECT y.id, z.v FROM dbo.o AS y CROSS APPLY (SELECT TOP 1 x.v FROM {} AS x WHERE x.id = y.id ORDER BY x.v DESC) AS z",
+    "SELECT y.id, z.v FROM dbo.o AS y OUTER APPLY (SELECT x.v FROM {} AS x WHERE x.id = y.id + 1) AS z",
+    "SELECT y.id, x.v FROM dbo.o AS y CROSS APPLY {} AS x WHERE x.id = y.id",
+    "SELECT y.id FROM dbo.o AS y WHERE EXISTS (SELECT 1 FROM {} AS x WHERE x.id = y.id AND x.v > 15)",
+    "SELECT y.id FROM dbo.o AS y WHERE y.id NOT IN (SELECT x.id FROM {} AS x)",
+    "SELECT (SELECT MAX(x.v) FROM {} AS x WHERE x.id = y.id) FROM dbo.o AS y",
+    "SELECT x.n, COUNT(*), SUM(x.v) FROM {} AS x GROUP BY x.n",
+    "SELECT x.id, ROW_NUMBER() OVER (PARTITION BY x.id ORDER BY x.v) FROM {} AS x",
+    "SELECT l.id, r.v FROM {} AS l JOIN {} AS r ON l.id = r.id AND l.v < r.v",
+    "SELECT id FROM dbo.o UNION ALL SELECT x.id FROM {} AS x RIGHT JOIN dbo.o AS y ON y.id = x.id",
+    "SELECT * FROM (SELECT x.id, x.v FROM {} AS x) AS q PIVOT (MAX(v) FOR id IN ([1], [2], [3])) AS p")
+
 
 def fill(connection):
     connection.execute(TABLE)
@@ -82,6 +106,35 @@ class Editions(unittest.TestCase):
                 wait_for(lambda: master.execute("SELECT DATABASEPROPERTYEX('d', 'Edition')") == [(edition,)])
                 with connect_patiently(quired, "d") as connection:
                     self.check(connection)
+
+
+class Queries(unittest.TestCase):
+    def test_the_past_is_the_rows_of_both_tables(self):
+        with server.Server() as quired:
+            quired.create_database("d")
+            with quired.connect("d") as connection:
+                columns = "(id int NOT NULL{}, v int NOT NULL, n nvarchar(9) NULL, b datetime2 NOT NULL, e datetime2 NOT NULL)"
+                for batch in (
+                        "CREATE TABLE o (id int PRIMARY KEY); INSERT o VALUES (0), (1), (2), (3), (4)",
+                        "CREATE TABLE p " + columns.format(" PRIMARY KEY"), "CREATE TABLE ph " + columns.format(""),
+                        "INSERT p VALUES (1, 30, N'bob', '2024-03-01', '9999-12-31 23:59:59.9999999'), "
+                        "(2, 5, N'Bea', '2024-02-01', '9999-12-31 23:59:59.9999999')",
+                        "INSERT ph VALUES (1, 10, N'Bo', '2024-01-01', '2024-02-01'), "
+                        "(1, 20, N'BOB', '2024-02-01', '2024-03-01'), (3, 7, NULL, '2024-01-01', '2024-01-15')",
+                        "ALTER TABLE p ADD PERIOD FOR SYSTEM_TIME (b, e)",
+                        "ALTER TABLE p SET (SYSTEM_VERSIONING = ON (HISTORY_TABLE = dbo.ph))",
+                        "CREATE VIEW w AS SELECT * FROM p"):
+                    connection.execute(batch)
+                times = "DECLARE @a datetime2 = '2024-01-10', @z datetime2 = '2024-02-01'; "
+                some = 0
+                for past, condition in PAST:
+                    both = f"(SELECT * FROM p WHERE {condition} UNION ALL SELECT * FROM ph WHERE {condition})"
+                    for query in QUERIES:
+                        got, want = (sorted(connection.execute(times + query.replace("{}", source)), key=repr)
+                                     for source in (past, both))
+                        self.assertEqual(got, want, (past, query))
+                        some += bool(want)
+                self.assertGreater(some, 70)
 
 
 class Work(unittest.TestCase):
