@@ -27,29 +27,36 @@ void qri_begin_version(const struct qri_run *run, const struct qri_table *table,
             qr_value_int(qri_last_moment(&table->object->columns[table->period_end].type));
 }
 
-/* Takes away what is past its retention, if nobody could hold a lock on it and no transaction has
- * to do it again on another snapshot: sooner or later there is such a moment. */
-static enum qr_status clean_up(struct qri_writer *writer)
+bool qri_retention_begin(const struct qr_cat_object *table, int64_t now_ticks, int64_t *ret_ticks)
 {
     static const enum qr_datepart parts[] = {[QR_RETENTION_DAY] = QR_PART_DAY,
                                              [QR_RETENTION_WEEK] = QR_PART_WEEK,
                                              [QR_RETENTION_MONTH] = QR_PART_MONTH,
                                              [QR_RETENTION_YEAR] = QR_PART_YEAR};
-    const struct qri_table *table = writer->table;
-    const struct qr_cat_object *object = table->object;
-    struct qr_session *session = writer->session;
-    if (object->retention == QR_RETENTION_INFINITE || session->tran.lockful ||
-        session->tran.count > 0)
-        return QR_OK;
     struct qr_type type = qr_type_of(QR_TYPE_DATETIME2);
-    struct qr_value before = qr_value_int(session->tran.begin_ticks);
-    if (qr_dateadd(parts[object->retention], -(int64_t)object->retention_count, &type, &before,
-                   &before) != QR_DT_OK)
-        return QR_OK; /* before all time */
+    struct qr_value now_value = qr_value_int(now_ticks), begin;
+    if (table->retention == QR_RETENTION_INFINITE ||
+        qr_dateadd(parts[table->retention], -(int64_t)table->retention_count, &type, &now_value,
+                   &begin) != QR_DT_OK)
+        return false;
+    *ret_ticks = begin.i;
+    return true;
+}
+
+/* Takes away what is past its retention, if nobody could hold a lock on it and no transaction has
+ * to do it again on another snapshot: sooner or later there is such a moment. */
+static enum qr_status clean_up(struct qri_writer *writer)
+{
+    const struct qri_table *table = writer->table;
+    struct qr_session *session = writer->session;
+    int64_t begin = 0;
+    if (session->tran.lockful || session->tran.count > 0 ||
+        !qri_retention_begin(table->object, session->tran.begin_ticks, &begin))
+        return QR_OK;
     struct qri_stmt *stmt = NULL;
     QR_TRY(qri_stmt_take(session->link, table->clean_up, &stmt, writer->run->err));
     bool row = false;
-    sqlite3_bind_int64(stmt->stmt, 1, before.i);
+    sqlite3_bind_int64(stmt->stmt, 1, begin);
     session->no_interrupt = true;
     enum qr_status status = qri_stmt_step(session->link, stmt, &row, writer->run->err);
     session->no_interrupt = false;

@@ -184,6 +184,8 @@ QR_NODISCARD enum qr_status qri_end_version(struct qri_writer *writer, const str
 /* A new version begins; `is_new`: the row does. */
 void qri_begin_version(const struct qri_run *run, const struct qri_table *table,
                        struct qr_value *row, bool is_new);
+/* What ended before that is past the table's retention; false: nothing is. */
+bool qri_retention_begin(const struct qr_cat_object *table, int64_t now_ticks, int64_t *ret_ticks);
 bool qri_ignores_duplicates(const struct qri_table *table);
 /* Words the error of the key that `row` broke; `old`: the row that it was made of, or NULL. */
 enum qr_status qri_fail_key(struct qri_writer *writer, const struct qr_value *row,

@@ -149,6 +149,27 @@ DELETE aged WHERE id = 1;
 SELECT COUNT(*) AS n FROM agedh;
 SELECT COUNT(*) AS n FROM aged FOR SYSTEM_TIME ALL;
 GO
+-- and so does a procedure, all of it at once
+ALTER TABLE aged SET (SYSTEM_VERSIONING = OFF);
+INSERT agedh SELECT id, 8, DATEADD(day, -10 * n.value - 30, s), DATEADD(day, -10 * n.value - 20, s) FROM aged, GENERATE_SERIES(1, 3) AS n;
+ALTER TABLE aged SET (SYSTEM_VERSIONING = ON (HISTORY_TABLE = dbo.agedh, HISTORY_RETENTION_PERIOD = 2 WEEKS));
+GO
+DECLARE @n int, @before int = (SELECT COUNT(*) FROM agedh);
+BEGIN TRAN;
+EXEC sys.sp_cleanup_temporal_history N'dbo', N'aged', @n OUTPUT;
+SELECT @n AS deleted, @before - COUNT(*) AS gone FROM agedh;
+ROLLBACK;
+SELECT @before - COUNT(*) AS gone FROM agedh;
+EXEC sys.sp_cleanup_temporal_history @schema_name = 'dbo', @table_name = 'aged', @rowcount = @n OUTPUT;
+SELECT @n AS deleted, @before - COUNT(*) AS gone FROM agedh;
+EXEC sys.sp_cleanup_temporal_history 'dbo', 'aged';
+GO
+EXEC sys.sp_cleanup_temporal_history 'dbo', 'nothing';
+GO
+EXEC sys.sp_cleanup_temporal_history 'dbo', 'seen';
+GO
+EXEC sys.sp_cleanup_temporal_history 'dbo', 'p';
+GO
 -- in transactions: tables with a history that are never made, changes that are noted alone, savepoints
 BEGIN TRAN;
 CREATE TABLE never (id int PRIMARY KEY, s datetime2 GENERATED ALWAYS AS ROW START, e datetime2 GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME (s, e)) WITH (SYSTEM_VERSIONING = ON (HISTORY_TABLE = dbo.neverh));
