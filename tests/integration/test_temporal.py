@@ -174,6 +174,22 @@ class Work(unittest.TestCase):
                 connection.execute("ALTER TABLE t SET (SYSTEM_VERSIONING = OFF)")
                 connection.execute("ALTER TABLE t SET (SYSTEM_VERSIONING = ON (HISTORY_TABLE = dbo.h))")
 
+    def test_a_bulk_load_begins_versions_and_gives_none(self):
+        with server.Server() as quired:
+            quired.create_database("d")
+            with quired.connect("d") as connection:
+                connection.execute(TABLE)
+                connection.bulk_load("t", [("id", "int"), ("v", "int")], [(i, i) for i in range(50)])
+                connection.execute("UPDATE t SET v = v + 1 WHERE id < 10")
+                self.assertEqual(connection.execute(
+                    "SELECT COUNT(*), COUNT(DISTINCT b), MIN(e) FROM t FOR SYSTEM_TIME ALL WHERE e > '9999'")[0][:2],
+                    (50, 2))
+                for table, columns, number in (("h", [("id", "int"), ("v", "int")], 13559),
+                                               ("t", [("id", "int"), ("b", "varchar(30)")], 13536)):
+                    with self.assertRaises(tds.Failed) as failed:
+                        connection.bulk_load(table, columns, [(77, 7 if table == "h" else "2020-01-01")])
+                    self.assertEqual([e.number for e in failed.exception.messages][:1], [number])
+
     def test_the_past_is_for_who_may_read_both(self):
         with server.Server() as quired:
             quired.create_database("d")
