@@ -383,8 +383,8 @@ static enum qr_status adopt(struct qri_ddl_stmt *s, const struct qr_cat_object *
                             const struct qr_cat_object *old, bool unchecked,
                             struct qr_cat_object **ret_history)
 {
-    QR_TRY(check_kind(s, old));
     QR_TRY(want_control(s, old));
+    QR_TRY(check_kind(s, old));
     if (old->column_count != table->column_count)
         return qr_sql_fail(s->err, 13523, full_name(s, table), (int)table->column_count,
                            full_name(s, old), (int)old->column_count);

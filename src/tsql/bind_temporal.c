@@ -82,6 +82,7 @@ static void add_select(struct qr_buf *text, const struct qr_catalog *cat,
         [QR_TEMPORAL_FROM_TO] = {" < @to", " > @from"},
         [QR_TEMPORAL_BETWEEN] = {" <= @to", " > @from"},
         [QR_TEMPORAL_CONTAINED_IN] = {" >= @from", " <= @to"},
+        [QR_TEMPORAL_ALL] = {NULL, NULL},
     };
     static const char *const units[] = {[QR_RETENTION_DAY] = "DAY",
                                         [QR_RETENTION_WEEK] = "WEEK",
