@@ -87,11 +87,11 @@ enum qr_status qri_check_open_rows(struct qri_ddl_stmt *s, const struct qr_cat_o
                                        schema, table->object_id, table->period_end,
                                        (long long)qri_last_moment(&end->type))));
     /* what is rounded to the column's precision may seem to lie ahead */
-    return refuse_rows(
-        s, 13542, table,
-        qr_arena_printf(s->arena, "SELECT 1 FROM %s.t%u WHERE c%u >= %lld LIMIT 1", schema,
-                        table->object_id, table->period_start,
-                        (long long)(s->ddl->now_ticks + qri_moment_unit(&end->type))));
+    int64_t ahead = s->ddl->now_ticks + qri_moment_unit(&end->type);
+    return refuse_rows(s, 13542, table,
+                       qr_arena_printf(s->arena, "SELECT 1 FROM %s.t%u WHERE c%u >= %lld LIMIT 1",
+                                       schema, table->object_id, table->period_start,
+                                       (long long)ahead));
 }
 
 /* ---- what may be a history ---- */
