@@ -120,6 +120,7 @@ static const struct procedure {
     {"sp_addrole", QR_MAY_NOTHING},
     {"sp_addrolemember", QR_MAY_NOTHING},
     {"sp_adduser", QR_MAY_NOTHING},
+    {"sp_cleanup_temporal_history", QR_MAY_CONTROL},
     {"sp_column_privileges", QR_MAY_NOTHING},
     {"sp_columns", QR_MAY_NOTHING},
     {"sp_columns_100", QR_MAY_NOTHING},

@@ -77,6 +77,8 @@ static enum qr_status map_column(struct qr_session *session, struct qri_bulk *bu
         return qr_sql_fail(err, 207, qr_arena_str(&bulk->arena, name).p);
     if (to->is_computed)
         return qr_sql_fail(err, 271, qr_arena_str(&bulk->arena, name).p);
+    if (qr_cat_is_period(table, to))
+        return qr_sql_fail(err, 13536, qr_arena_str(&bulk->arena, table->name).p);
     bulk->columns[index] = (uint16_t)(to - table->columns);
     *ret_type = to->type;
     QR_TRY(qr_converter_init(&bulk->converters[index], &column->type, &to->type, QR_STYLE_DEFAULT,
@@ -151,6 +153,8 @@ static enum qr_status begin_bulk(struct qr_session *session, struct qri_bulk *bu
     QR_TRY(qri_find_object(session, &bulk->stmt->table, &table, err));
     if (table == NULL || table->type != QR_CAT_TABLE)
         return qr_sql_fail(err, 208, qri_name_print(&bulk->arena, &bulk->stmt->table));
+    if (table->history_of != 0)
+        return qr_sql_fail(err, 13559, qri_name_print(&bulk->arena, &bulk->stmt->table));
     QR_TRY(want_bulk(session, bulk, table));
     if (bulk->stmt->count > 0 && bulk->stmt->count != count)
         return qr_sql_fail(err, 4816, (int)count);

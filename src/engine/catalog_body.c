@@ -9,14 +9,9 @@
 #include "codec/collation.h"
 #include "base/banned.h"
 
-enum {
-    BODY_VERSION = 1,
-    BODY_RIGHTS = 2,
-    BODY_POLICY = 3,
-    BODY_MASKS = 4,
-    ITEMS_MAX = 4096,
-    PERM_CODE_BYTES = 4
-};
+/* The forms of bodies, each with more than the one before. */
+enum { BODY_VERSION = 1, BODY_RIGHTS, BODY_POLICY, BODY_MASKS, BODY_TEMPORAL };
+enum { ITEMS_MAX = 4096, PERM_CODE_BYTES = 4 };
 
 struct archive {
     struct qr_buf *out; /* writing; else NULL */
@@ -345,6 +340,33 @@ static void put_policy(struct archive *ar, struct qr_cat_object *obj)
     }
 }
 
+static bool is_period_column(const struct qr_cat_object *obj, uint32_t column_id)
+{
+    const struct qr_cat_column *column = qr_cat_column_by_id(obj, column_id);
+    return column != NULL && column->type.id == QR_TYPE_DATETIME2;
+}
+
+static bool is_temporal_sound(const struct qr_cat_object *obj)
+{
+    uint32_t start = obj->period_start, end = obj->period_end;
+    bool is_unit = obj->retention == QR_RETENTION_INFINITE ||
+                   (obj->retention >= QR_RETENTION_DAY && obj->retention <= QR_RETENTION_YEAR);
+    if (start == 0 && end == 0)
+        return is_unit && obj->history_id == 0;
+    return is_unit && is_period_column(obj, start) && is_period_column(obj, end) && start != end;
+}
+
+static void put_temporal(struct archive *ar, struct qr_cat_object *obj)
+{
+    put_u32(ar, &obj->period_start);
+    put_u32(ar, &obj->period_end);
+    put_u32(ar, &obj->history_id);
+    put_u32(ar, &obj->history_of);
+    PUT_ENUM(ar, obj->retention);
+    put_u32(ar, &obj->retention_count);
+    ar->failed = ar->failed || !is_temporal_sound(obj);
+}
+
 /* What of an object came with which version. */
 static void put_more(struct archive *ar, struct qr_cat_object *obj, uint8_t version)
 {
@@ -354,6 +376,19 @@ static void put_more(struct archive *ar, struct qr_cat_object *obj, uint8_t vers
         put_policy(ar, obj);
     for (size_t i = 0; version >= BODY_MASKS && i < obj->column_count; i++)
         put_str(ar, &obj->columns[i].mask);
+    if (version >= BODY_TEMPORAL)
+        put_temporal(ar, obj);
+}
+
+static uint8_t version_for(const struct qr_cat_object *obj)
+{
+    if (obj->period_start != 0 || obj->history_of != 0)
+        return BODY_TEMPORAL;
+    if (has_masks(obj))
+        return BODY_MASKS;
+    if (obj->type == QR_CAT_POLICY)
+        return BODY_POLICY;
+    return has_rights(obj) ? BODY_RIGHTS : BODY_VERSION;
 }
 
 static enum qr_status decoded(const struct archive *ar, const char *what, struct qr_err *err)
@@ -367,11 +402,7 @@ void qri_body_encode_object(struct qr_buf *buf, const struct qr_cat_object *obj)
 {
     struct archive ar = {.out = buf};
     struct qr_cat_object copy = *obj; /* fields are written back unchanged, arrays included */
-    uint8_t least = has_masks(obj)               ? BODY_MASKS
-                    : obj->type == QR_CAT_POLICY ? BODY_POLICY
-                    : has_rights(obj)            ? BODY_RIGHTS
-                                                 : BODY_VERSION;
-    uint8_t version = put_version(&ar, least, BODY_MASKS);
+    uint8_t version = put_version(&ar, version_for(obj), BODY_TEMPORAL);
     put_object(&ar, &copy);
     put_more(&ar, &copy, version);
 }
@@ -382,7 +413,7 @@ enum qr_status qri_body_decode_object(struct qr_arena *arena, const uint8_t *bod
 {
     struct archive ar = {.next = body, .end = body + body_bytes, .arena = arena};
     struct qr_cat_object obj = {0};
-    uint8_t version = put_version(&ar, BODY_VERSION, BODY_MASKS);
+    uint8_t version = put_version(&ar, BODY_VERSION, BODY_TEMPORAL);
     put_object(&ar, &obj);
     put_more(&ar, &obj, version);
     if (obj.type >= QR_CAT_TYPE_COUNT || obj.storage > QR_STORE_ROWSET)

@@ -119,6 +119,20 @@ enum {
     QRI_ROWVERSION_FIRST = 2001,
 };
 
+/* Of a datetime2 column: its precision in ticks, and the last moment that it can hold. */
+static inline int64_t qri_moment_unit(const struct qr_type *type)
+{
+    int64_t unit = 1;
+    for (int i = type->scale; i < 7; i++)
+        unit *= 10;
+    return unit;
+}
+static inline int64_t qri_last_moment(const struct qr_type *type)
+{
+    const int64_t last = INT64_C(3155378975999999999); /* 9999-12-31 23:59:59.9999999 */
+    return last - last % qri_moment_unit(type);
+}
+
 /* A parameter's value. */
 struct qri_bound {
     const struct qr_type *type;

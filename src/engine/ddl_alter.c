@@ -1,18 +1,10 @@
 /* ddl_alter.c - ALTER TABLE; see ddl_int.h. */
-#include "ddl_int.h"
+#include "ddl_alter_int.h"
 #include "base/sqlmsg.h"
 #include "codec/collation.h"
 #include "base/banned.h"
 
-struct alter {
-    struct qri_ddl_stmt s;
-    const struct qr_ast_alter_table *ast;
-    const struct qr_cat_object *old;
-    struct qr_cat_object *now;
-    bool rebuild;
-};
-
-static const char *z(struct alter *a, struct qr_str s)
+static const char *z(struct qri_alter *a, struct qr_str s)
 {
     return qri_z(a->s.arena, s);
 }
@@ -36,7 +28,7 @@ static bool with_values(const struct qr_ast_table_def *def, struct qr_str column
 
 /* The definition by which the rows that are there are made anew: a new column that may be NULL gets
  * its default only WITH VALUES. NULL = no memory. */
-static const struct qr_cat_object *rows_of(struct alter *a)
+static const struct qr_cat_object *rows_of(struct qri_alter *a)
 {
     struct qr_cat_object *rows = qri_copy_object(a->s.arena, a->now);
     for (size_t i = a->old->column_count; rows != NULL && i < rows->column_count; i++)
@@ -45,8 +37,8 @@ static const struct qr_cat_object *rows_of(struct alter *a)
     return rows;
 }
 
-/* Rows or indexes follow the new definition; then the catalog does. */
-static enum qr_status finish(struct alter *a)
+/* Rows and indexes follow the new definition. */
+static enum qr_status follow(struct qri_alter *a)
 {
     qri_choose_storage(a->now);
     if (a->now->storage != a->old->storage || a->now->rowid_column != a->old->rowid_column)
@@ -59,15 +51,20 @@ static enum qr_status finish(struct alter *a)
             QR_TRY(qri_sqlite_drop_index(&a->s, a->old, &a->old->indexes[i]));
         QR_TRY(qri_sqlite_rebuild(&a->s, a->old, to));
     }
-    QR_TRY(qri_put_table(&a->s, a->now, a->old));
     return QR_OK;
+}
+
+enum qr_status qri_alter_finish(struct qri_alter *a)
+{
+    QR_TRY(follow(a));
+    return qri_put_table(&a->s, a->now, a->old);
 }
 
 /* ---- ADD ---- */
 
 /* A nullable column without WITH VALUES is NULL in the rows that are there; everything else that is
  * stored must be written into them. */
-static enum qr_status add_stored_column(struct alter *a, const struct qr_cat_column *c)
+static enum qr_status add_stored_column(struct qri_alter *a, const struct qr_cat_column *c)
 {
     bool fill = !c->nullable || c->is_computed || c->is_identity ||
                 c->type.id == QR_TYPE_ROWVERSION ||
@@ -80,7 +77,7 @@ static enum qr_status add_stored_column(struct alter *a, const struct qr_cat_col
 }
 
 /* Columns that only need to exist: NULL everywhere. Done by hand so that no row is touched. */
-static enum qr_status add_null_columns(struct alter *a)
+static enum qr_status add_null_columns(struct qri_alter *a)
 {
     struct qr_cat_object one = *a->now;
     for (size_t i = a->old->column_count; i < a->now->column_count; i++) {
@@ -94,7 +91,7 @@ static enum qr_status add_null_columns(struct alter *a)
     return QR_OK;
 }
 
-static enum qr_status check_new_constraints(struct alter *a)
+static enum qr_status check_new_constraints(struct qri_alter *a)
 {
     bool check = a->ast->with_check != QR_NO;
     for (size_t i = a->old->check_count; i < a->now->check_count; i++) {
@@ -118,7 +115,7 @@ static bool had_index(const struct qr_cat_object *old, uint32_t index_id)
     return false;
 }
 
-static enum qr_status alter_add(struct alter *a)
+static enum qr_status alter_add(struct qri_alter *a)
 {
     struct qri_build b;
     qri_build_init(&b, &a->s, a->now);
@@ -136,13 +133,15 @@ static enum qr_status alter_add(struct alter *a)
             if (!had_index(a->old, a->now->indexes[i].index_id))
                 QR_TRY(qri_sqlite_create_index(&a->s, a->now, &a->now->indexes[i]));
     }
-    QR_TRY(finish(a));
+    QR_TRY(qri_alter_finish(a));
+    if (a->old->period_start == 0 && a->now->period_start != 0)
+        QR_TRY(qri_check_open_rows(&a->s, a->now));
     return check_new_constraints(a);
 }
 
 /* ---- DROP ---- */
 
-static enum qr_status drop_default(struct alter *a, struct qr_str name, bool *ret_found)
+static enum qr_status drop_default(struct qri_alter *a, struct qr_str name, bool *ret_found)
 {
     for (size_t i = 0; i < a->now->column_count; i++) {
         struct qr_cat_column *c = &a->now->columns[i];
@@ -155,7 +154,7 @@ static enum qr_status drop_default(struct alter *a, struct qr_str name, bool *re
     return QR_OK;
 }
 
-static enum qr_status drop_key(struct alter *a, struct qr_str name, bool *ret_found)
+static enum qr_status drop_key(struct qri_alter *a, struct qr_str name, bool *ret_found)
 {
     for (size_t i = 0; i < a->now->index_count; i++) {
         const struct qr_cat_index *x = &a->now->indexes[i];
@@ -178,7 +177,7 @@ static enum qr_status drop_key(struct alter *a, struct qr_str name, bool *ret_fo
     return QR_OK;
 }
 
-static void drop_check_or_fk(struct alter *a, struct qr_str name, bool *ret_found)
+static void drop_check_or_fk(struct qri_alter *a, struct qr_str name, bool *ret_found)
 {
     for (size_t i = 0; i < a->now->check_count; i++)
         if (qr_str_ieq(a->now->checks[i].name, name)) {
@@ -198,7 +197,7 @@ static void drop_check_or_fk(struct alter *a, struct qr_str name, bool *ret_foun
         }
 }
 
-static bool uses_column(const struct qr_cat_index *index, const struct qr_cat_column *c)
+bool qri_index_uses(const struct qr_cat_index *index, const struct qr_cat_column *c)
 {
     for (size_t i = 0; i < index->column_count; i++)
         if (index->columns[i].column_id == c->column_id)
@@ -207,12 +206,12 @@ static bool uses_column(const struct qr_cat_index *index, const struct qr_cat_co
 }
 
 /* 5074 names the first thing that stands on the column; NULL = nothing does. */
-static const char *column_user(struct alter *a, const struct qr_cat_column *c,
+static const char *column_user(struct qri_alter *a, const struct qr_cat_column *c,
                                const char **ret_kind)
 {
     const struct qr_cat_object *t = a->now;
     for (size_t i = 0; i < t->index_count; i++)
-        if (uses_column(&t->indexes[i], c)) {
+        if (qri_index_uses(&t->indexes[i], c)) {
             *ret_kind = t->indexes[i].constraint_object_id != 0 ? "object" : "index";
             return z(a, t->indexes[i].name);
         }
@@ -237,7 +236,7 @@ static const char *column_user(struct alter *a, const struct qr_cat_column *c,
     return module == NULL ? NULL : z(a, module->name);
 }
 
-static enum qr_status drop_column(struct alter *a, const struct qr_ast_table_drop *d)
+static enum qr_status drop_column(struct qri_alter *a, const struct qr_ast_table_drop *d)
 {
     const struct qr_cat_column *c = qr_cat_column_find(a->now, d->name.text);
     if (c == NULL)
@@ -266,13 +265,16 @@ static enum qr_status drop_column(struct alter *a, const struct qr_ast_table_dro
     return QR_OK;
 }
 
-static enum qr_status alter_drop(struct alter *a)
+static enum qr_status alter_drop(struct qri_alter *a)
 {
     for (size_t i = 0; i < a->ast->drop_count; i++) {
         const struct qr_ast_table_drop *d = &a->ast->drops[i];
-        if (d->period || d->index)
-            return qr_sql_fail(a->s.err, 40510,
-                               d->period ? "PERIOD FOR SYSTEM_TIME" : "DROP INDEX");
+        if (d->index)
+            return qr_sql_fail(a->s.err, 40510, "DROP INDEX");
+        if (d->period) {
+            QR_TRY(qri_drop_period(&a->s, a->now));
+            continue;
+        }
         if (d->column) {
             QR_TRY(drop_column(a, d));
             continue;
@@ -286,161 +288,7 @@ static enum qr_status alter_drop(struct alter *a)
         if (!found && !d->if_exists)
             return qr_sql_fail(a->s.err, 3728, z(a, d->name.text));
     }
-    return finish(a);
-}
-
-/* ---- ALTER COLUMN ---- */
-
-/* True if every stored value of `from` is, as it stands, a stored value of `to`. */
-static bool stays_as_stored(const struct qr_type *from, const struct qr_type *to)
-{
-    bool ints = from->id >= QR_TYPE_TINYINT && from->id <= QR_TYPE_BIGINT &&
-                to->id >= QR_TYPE_TINYINT && to->id <= QR_TYPE_BIGINT;
-    if (ints)
-        return to->id >= from->id;
-    if (from->id != to->id || from->collation != to->collation)
-        return false;
-    switch ((int)to->id) {
-    case QR_TYPE_VARCHAR:
-    case QR_TYPE_NVARCHAR:
-    case QR_TYPE_VARBINARY:
-    case QR_TYPE_CHAR: /* kept without trailing blanks */
-    case QR_TYPE_NCHAR:
-        return to->is_max || (!from->is_max && to->length >= from->length);
-    default:
-        return qr_type_eq(from, to);
-    }
-}
-
-static enum qr_status refuse_change(struct alter *a, const struct qr_cat_column *c,
-                                    const char *kind, struct qr_str user)
-{
-    struct qr_err note = {0};
-    (void)qr_sql_fail(&note, 5074, kind, z(a, user), "column", z(a, c->name));
-    QR_TRY(a->s.ddl->inform(a->s.ddl->ctx, &note));
-    return qr_sql_fail(a->s.err, 4922, "ALTER TABLE ALTER COLUMN", z(a, c->name));
-}
-
-/* ADD MASKED WITH (...), DROP MASKED */
-static enum qr_status alter_mask(struct alter *a, struct qr_cat_column *c, bool is_drop)
-{
-    const struct qr_cat_object *t = a->old;
-    if (c->is_computed)
-        return qr_sql_fail(a->s.err, 4928, z(a, c->name), "COMPUTED");
-    for (size_t i = 0; i < t->column_count; i++)
-        if (t->columns[i].is_computed && qri_text_names(t->columns[i].computed_text, c->name))
-            return refuse_change(a, c, "column", t->columns[i].name);
-    if (is_drop && c->mask.n == 0)
-        return qr_sql_fail(a->s.err, 16007, z(a, c->name));
-    c->mask = (struct qr_str){NULL, 0};
-    if (!is_drop)
-        QR_TRY(qri_column_mask(a->s.arena, &a->ast->column, c, a->s.err));
-    return finish(a);
-}
-
-static enum qr_status alter_column_flag(struct alter *a, struct qr_cat_column *c)
-{
-    bool drops = qr_str_ieqz(a->ast->column_change, "DROP MASKED");
-    if (drops || qr_str_ieqz(a->ast->column_change, "ADD MASKED"))
-        return alter_mask(a, c, drops);
-    if (qr_str_ieqz(a->ast->column_change, "ADD ROWGUIDCOL"))
-        c->is_rowguidcol = true;
-    else if (qr_str_ieqz(a->ast->column_change, "DROP ROWGUIDCOL"))
-        c->is_rowguidcol = false;
-    else
-        return qr_sql_fail(a->s.err, 40510, z(a, a->ast->column_change));
-    return finish(a);
-}
-
-/* What is computed from a column keeps its type and NULLs, what is checked its type; a longer
- * string is allowed in a check. */
-static enum qr_status refuse_used_change(struct alter *a, const struct qr_cat_column *c,
-                                         const struct qr_type *to, bool nullable)
-{
-    const struct qr_cat_object *t = a->old;
-    if (qr_type_eq(&c->type, to) && nullable == c->nullable)
-        return QR_OK;
-    for (size_t i = 0; i < t->column_count; i++)
-        if (t->columns[i].is_computed && qri_text_names(t->columns[i].computed_text, c->name))
-            return refuse_change(a, c, "column", t->columns[i].name);
-    bool grows = stays_as_stored(&c->type, to) && c->type.id == to->id;
-    for (size_t i = 0; i < t->check_count && !grows; i++)
-        if (qri_text_names(t->checks[i].text, c->name))
-            return refuse_change(a, c, "object", t->checks[i].name);
-    if (c->default_object_id != 0 && !grows)
-        return refuse_change(a, c, "object", c->default_name);
-    for (size_t i = 0; i < t->fk_count && !grows; i++)
-        for (size_t k = 0; k < t->fks[i].column_count; k++)
-            if (t->fks[i].parent_columns[k] == c->column_id)
-                return refuse_change(a, c, "object", t->fks[i].name);
-    const struct qr_cat_object *module = qri_bound_to(&a->s, t, c->name);
-    return module == NULL ? QR_OK : refuse_change(a, c, "object", module->name);
-}
-
-static bool is_varying(const struct qr_type *type)
-{
-    return type->id == QR_TYPE_VARCHAR || type->id == QR_TYPE_NVARCHAR ||
-           type->id == QR_TYPE_VARBINARY;
-}
-
-/* Only what varies in length may change in an index, to no less, and not in a primary key. */
-static enum qr_status refuse_key_change(struct alter *a, const struct qr_cat_column *c,
-                                        const struct qr_type *to, bool nullable)
-{
-    const struct qr_cat_object *t = a->old;
-    if (qr_type_eq(&c->type, to) && nullable == c->nullable)
-        return QR_OK;
-    bool grows = is_varying(to) && stays_as_stored(&c->type, to);
-    for (size_t i = 0; i < t->index_count; i++)
-        if ((!grows || t->indexes[i].is_primary_key) && uses_column(&t->indexes[i], c))
-            return refuse_change(a, c, t->indexes[i].constraint_object_id != 0 ? "object" : "index",
-                                 t->indexes[i].name);
-    return QR_OK;
-}
-
-static enum qr_status alter_column(struct alter *a)
-{
-    struct qr_cat_column *c = NULL;
-    for (size_t i = 0; i < a->now->column_count; i++)
-        if (qr_str_ieq(a->now->columns[i].name, a->ast->column.name.text))
-            c = &a->now->columns[i];
-    if (c == NULL)
-        return qr_sql_fail(a->s.err, 4924, "ALTER TABLE ALTER COLUMN",
-                           z(a, a->ast->column.name.text), z(a, a->now->name));
-    if (a->ast->column_change.n > 0)
-        return alter_column_flag(a, c);
-    if (c->is_computed || c->type.id == QR_TYPE_ROWVERSION)
-        return qr_sql_fail(a->s.err, 4928, z(a, c->name),
-                           c->is_computed ? "COMPUTED" : "timestamp");
-    struct qr_type to;
-    uint32_t user_type_id = 0;
-    bool type_nullable = true;
-    QR_TRY(qr_tsql_resolve_type(a->s.ddl->env, &a->ast->column.type, &to, &user_type_id,
-                                &type_nullable, a->s.err));
-    if (qr_type_is_string(&to)) {
-        const struct qr_collation *collation = qr_collation_find(a->ast->column.collation.text);
-        if (a->ast->column.collation.text.n > 0 && collation == NULL)
-            return qr_sql_fail(a->s.err, 448, z(a, a->ast->column.collation.text));
-        to.collation = collation != NULL ? collation->id : (*a->s.ddl->main)->cat.collation_id;
-    }
-    bool nullable = a->ast->column.nullable == QR_UNSAID ? type_nullable && !c->is_identity
-                                                         : a->ast->column.nullable == QR_YES;
-    QR_TRY(refuse_key_change(a, c, &to, nullable));
-    QR_TRY(refuse_used_change(a, c, &to, nullable));
-    a->rebuild = !stays_as_stored(&c->type, &to) || (nullable && !c->nullable);
-    if (!nullable && c->nullable)
-        QR_TRY(qri_validate_not_null(&a->s, a->old, c));
-    c->type = to;
-    c->user_type_id = user_type_id;
-    c->nullable = nullable;
-    c->mask = (struct qr_str){NULL, 0}; /* it goes unless it is said again */
-    if (a->ast->column.mask != NULL)
-        QR_TRY(qri_column_mask(a->s.arena, &a->ast->column, c, a->s.err));
-    struct qri_build b;
-    qri_build_init(&b, &a->s, a->now);
-    QR_TRY(qri_build_computed(&b, 0));
-    QR_TRY(qri_build_done(&b));
-    return finish(a);
+    return qri_alter_finish(a);
 }
 
 /* ---- CHECK and NOCHECK CONSTRAINT ---- */
@@ -455,7 +303,7 @@ static bool is_named(const struct qr_ast_alter_table *ast, struct qr_str name)
     return false;
 }
 
-static enum qr_status switch_constraints(struct alter *a)
+static enum qr_status switch_constraints(struct qri_alter *a)
 {
     bool enable = a->ast->action == QR_ALTER_CHECK;
     bool validate = enable && a->ast->with_check == QR_YES;
@@ -482,10 +330,10 @@ static enum qr_status switch_constraints(struct alter *a)
     }
     if (!a->ast->all && found < a->ast->names.count)
         return qr_sql_fail(a->s.err, 4917, z(a, a->ast->names.items[0].text));
-    return finish(a);
+    return qri_alter_finish(a);
 }
 
-static enum qr_status switch_triggers(struct alter *a)
+static enum qr_status switch_triggers(struct qri_alter *a)
 {
     bool enable = a->ast->action == QR_ALTER_ENABLE_TRIGGER;
     for (size_t i = 0; i < a->old->trigger_count; i++) {
@@ -495,24 +343,106 @@ static enum qr_status switch_triggers(struct alter *a)
         trigger.is_disabled = !enable;
         QR_TRY(qri_change_put_object(&a->s.change, &trigger, a->s.err));
     }
-    return finish(a);
+    return qri_alter_finish(a);
 }
 
-static enum qr_status alter_set(struct alter *a)
+static enum qr_status alter_set(struct qri_alter *a)
 {
-    for (size_t i = 0; i < a->ast->options.count; i++)
-        if (!qr_str_ieqz(a->ast->options.items[i].name, "LOCK_ESCALATION"))
-            return qr_sql_fail(a->s.err, 40510, z(a, a->ast->options.items[i].name));
+    for (size_t i = 0; i < a->ast->options.count; i++) {
+        const struct qr_ast_option *o = &a->ast->options.items[i];
+        if (qr_str_ieqz(o->name, "SYSTEM_VERSIONING")) {
+            QR_TRY(qr_str_ieqz(o->word, "OFF") ? qri_versioning_off(&a->s, a->now)
+                                               : qri_versioning_on(&a->s, a->now, o));
+            QR_TRY(qri_put_table(&a->s, a->now, a->old));
+        } else if (!qr_str_ieqz(o->name, "LOCK_ESCALATION")) {
+            return qr_sql_fail(a->s.err, 40510, z(a, o->name));
+        }
+    }
     return QR_OK;
 }
 
-static enum qr_status run_action(struct alter *a)
+/* ---- what a history follows ---- */
+
+/* New columns have in old versions what they have got in the rows. */
+static enum qr_status add_to_history(struct qri_alter *a, const struct qr_cat_object *table,
+                                     size_t first)
+{
+    size_t count = a->old->column_count;
+    uint32_t id = 0;
+    for (size_t i = 0; i < count; i++)
+        id = a->old->columns[i].column_id > id ? a->old->columns[i].column_id : id;
+    a->now->columns =
+        qr_arena_array(a->s.arena, count + table->column_count, sizeof *a->now->columns);
+    if (a->now->columns == NULL)
+        return qr_fail(a->s.err, QR_NOMEM, "table definition");
+    memcpy(a->now->columns, a->old->columns, count * sizeof *a->now->columns);
+    for (size_t i = first; i < table->column_count; i++) {
+        struct qr_cat_column *c = &a->now->columns[a->now->column_count++];
+        *c = qri_history_column(&table->columns[i]);
+        c->column_id = ++id;
+        c->default_text = table->columns[i].default_text;
+        QR_TRY(add_stored_column(a, c));
+    }
+    if (!a->rebuild)
+        QR_TRY(add_null_columns(a));
+    QR_TRY(follow(a));
+    for (size_t i = count; i < a->now->column_count; i++)
+        a->now->columns[i].default_text = (struct qr_str){NULL, 0};
+    return qri_put_table(&a->s, a->now, a->old);
+}
+
+static enum qr_status drop_from_history(struct qri_alter *a)
+{
+    for (size_t i = 0; i < a->ast->drop_count; i++)
+        if (a->ast->drops[i].column)
+            QR_TRY(drop_column(a, &a->ast->drops[i]));
+    return qri_alter_finish(a);
+}
+
+/* The columns of a history are those of its table. */
+/* Who is not to see a column's values is not to see earlier ones. */
+static enum qr_status mask_history(struct qri_alter *a, const struct qr_cat_object *table)
+{
+    bool differs = false;
+    for (size_t i = 0; i < table->column_count; i++) {
+        differs |= !qr_str_eq(a->now->columns[i].mask, table->columns[i].mask);
+        a->now->columns[i].mask = table->columns[i].mask;
+    }
+    return differs ? qri_alter_finish(a) : QR_OK;
+}
+
+static enum qr_status change_history(struct qri_alter *a)
+{
+    const struct qr_cat_object *table = a->now;
+    size_t first = a->old->column_count;
+    if (a->old->history_id == 0 || (a->ast->action == QR_ALTER_SET))
+        return QR_OK;
+    a->old = qr_cat_by_id(&(*a->s.catalog)->cat, table->history_id);
+    if (a->old == NULL)
+        return qr_fail(a->s.err, QR_CORRUPT, "history of table %u", (unsigned)table->object_id);
+    a->now = qri_copy_object(a->s.arena, a->old);
+    if (a->now == NULL)
+        return qr_fail(a->s.err, QR_NOMEM, "table definition");
+    a->rebuild = false;
+    switch ((int)a->ast->action) {
+    case QR_ALTER_ADD:
+        return table->column_count > first ? add_to_history(a, table, first) : QR_OK;
+    case QR_ALTER_COLUMN:
+        return a->ast->column_change.n > 0 ? mask_history(a, table) : qri_alter_column(a);
+    case QR_ALTER_DROP:
+        return drop_from_history(a);
+    default:
+        return QR_OK;
+    }
+}
+
+static enum qr_status run_action(struct qri_alter *a)
 {
     switch (a->ast->action) {
     case QR_ALTER_ADD:
         return alter_add(a);
     case QR_ALTER_COLUMN:
-        return alter_column(a);
+        return qri_alter_column(a);
     case QR_ALTER_DROP:
         return alter_drop(a);
     case QR_ALTER_CHECK:
@@ -538,7 +468,7 @@ static enum qr_status run_action(struct alter *a)
 enum qr_status qri_ddl_alter_table(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt,
                                    struct qr_err *err)
 {
-    struct alter a = {.ast = (const struct qr_ast_alter_table *)stmt};
+    struct qri_alter a = {.ast = (const struct qr_ast_alter_table *)stmt};
     struct qri_target target;
     QR_TRY(qri_ddl_resolve(ddl, &a.ast->name, &target, err));
     if (target.object == NULL)
@@ -550,6 +480,8 @@ enum qr_status qri_ddl_alter_table(struct qri_ddl *ddl, const struct qr_ast_stmt
     a.now = qri_copy_object(ddl->arena, target.object);
     if (a.now == NULL)
         return qr_fail(err, QR_NOMEM, "table definition");
+    QR_TRY(qri_refuse_alter(&a.s, a.ast, a.old));
     QR_TRY(run_action(&a));
+    QR_TRY(change_history(&a));
     return qri_ddl_commit(&a.s);
 }

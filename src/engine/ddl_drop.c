@@ -148,6 +148,8 @@ static enum qr_status drop_object(struct qri_ddl *ddl, const struct qr_cat_objec
 {
     struct qri_ddl_stmt s;
     QR_TRY(qri_ddl_begin(&s, ddl, is_temp, err));
+    if (o->history_id != 0 || o->history_of != 0)
+        return qri_fail_table(&s, 13552, o);
     QR_TRY(refuse_referenced(&s, o));
     if (o->type != QR_CAT_TRIGGER)
         QR_TRY(refuse_bound(&s, o));
@@ -361,6 +363,22 @@ static bool may_rename(const struct qri_ddl *ddl, const struct qri_target *targe
            (target->is_temp || qri_may_object(ddl->ctx, target->object, QR_MAY_ALTER));
 }
 
+/* A history's columns have the names of its table's. */
+static enum qr_status rename_in_history(struct qri_ddl_stmt *s, const struct qr_cat_object *table,
+                                        struct qr_str part, struct qr_str new_name)
+{
+    const struct qr_cat_object *old = qr_cat_by_id(&(*s->catalog)->cat, table->history_id);
+    if (table->history_id == 0 || old == NULL)
+        return QR_OK;
+    struct qr_cat_object *now = qri_copy_object(s->arena, old);
+    if (now == NULL)
+        return qr_fail(s->err, QR_NOMEM, "rename");
+    for (size_t i = 0; i < now->column_count; i++)
+        if (qr_str_ieq(now->columns[i].name, part))
+            now->columns[i].name = new_name;
+    return qri_put_table(s, now, old);
+}
+
 static enum qr_status rename_part(struct qri_ddl *ddl, struct qr_ast_name *name,
                                   struct qr_str new_name, bool column, struct qr_err *err)
 {
@@ -380,6 +398,8 @@ static enum qr_status rename_part(struct qri_ddl *ddl, struct qr_ast_name *name,
         return qr_fail(err, QR_NOMEM, "rename");
     bool found = false;
     const struct qr_cat_column *renamed = column ? qr_cat_column_find(now, part) : NULL;
+    if (column && now->history_of != 0)
+        return qri_fail_table(&s, 13759, now);
     if (renamed != NULL && (is_enforced(now, part) || is_in_policy(now, renamed->name)))
         return qr_sql_fail(err, 15336, qri_ddl_spell(ddl->arena, name));
     for (size_t i = 0; column && i < now->column_count; i++) {
@@ -398,6 +418,8 @@ static enum qr_status rename_part(struct qri_ddl *ddl, struct qr_ast_name *name,
         }
     if (!found)
         return qr_sql_fail(err, 15248, column ? "COLUMN" : "INDEX");
+    if (column)
+        QR_TRY(rename_in_history(&s, now, part, new_name));
     QR_TRY(qri_put_table(&s, now, target.object));
     return qri_ddl_commit(&s);
 }

@@ -77,6 +77,8 @@ enum qr_status qri_ddl_create_index(struct qri_ddl *ddl, const struct qr_ast_stm
         QR_TRY(qri_sqlite_drop_index(&s, old, &old->indexes[at]));
         remove_index(now, at);
     }
+    if (old->history_of != 0 && ast->def.unique)
+        return qri_fail_table(&s, 13741, old);
     struct qri_build b;
     qri_build_init(&b, &s, now);
     QR_TRY(qri_build_index(&b, &ast->def));
@@ -153,6 +155,7 @@ enum qr_status qri_ddl_drop_index(struct qri_ddl *ddl, const struct qr_ast_drop_
         if (old->referenced_by[k]->referenced_index_id == old->indexes[at].index_id)
             return qr_sql_fail(err, 3723, qri_z(ddl->arena, name), "FOREIGN KEY");
     QR_TRY(qri_ddl_begin(&s, ddl, target.is_temp, err));
+    QR_TRY(qri_refuse_drop_index(&s, old, &old->indexes[at]));
     struct qr_cat_object *now = qri_copy_object(ddl->arena, old);
     if (now == NULL)
         return qr_fail(err, QR_NOMEM, "index definition");

@@ -84,6 +84,8 @@ typedef enum qr_status qri_row_fn(void *ctx, const struct qr_value *row, int64_t
 QR_NODISCARD enum qr_status qri_table_scan(struct qri_ddl_stmt *s,
                                            const struct qr_cat_object *table, qri_row_fn *each,
                                            void *ctx);
+/* A query of our own gives a row. */
+bool qri_has_row(struct qri_ddl_stmt *s, const char *sql, enum qr_status *ret_status);
 bool qri_table_is_empty(struct qri_ddl_stmt *s, const struct qr_cat_object *table);
 
 /* ---- building tables (ddl_table.c, ddl_constraint.c) ---- */
@@ -97,7 +99,9 @@ struct qri_build {
     size_t column_capacity, index_capacity, fk_capacity, check_capacity;
     uint32_t next_id;    /* shapes: ids for their constraints */
     bool says_clustered; /* some key or index of the definition does: no other is by default */
-    bool *said_null;     /* by column id: NULL was written (a key may not turn it into NOT NULL) */
+    size_t first_column; /* so many it had before */
+    uint32_t row_start, row_end; /* of the definition: GENERATED ALWAYS AS ROW ...; 0: none */
+    bool *said_null; /* by column id: NULL was written (a key may not turn it into NOT NULL) */
 };
 void qri_build_init(struct qri_build *b, struct qri_ddl_stmt *s, struct qr_cat_object *table);
 uint32_t qri_build_id(struct qri_build *b);
@@ -131,6 +135,8 @@ struct qr_cat_object *qri_copy_object(struct qr_arena *arena, const struct qr_ca
  * those not yet in `old`), and drops those that only `old` has. */
 QR_NODISCARD enum qr_status qri_put_table(struct qri_ddl_stmt *s, struct qr_cat_object *table,
                                           const struct qr_cat_object *old);
+QR_NODISCARD enum qr_status qri_start_counters(struct qri_ddl_stmt *s,
+                                               const struct qr_cat_object *table);
 /* Rows that break a constraint that is being added: 547, 515. */
 QR_NODISCARD enum qr_status qri_validate_check(struct qri_ddl_stmt *s,
                                                const struct qr_cat_object *table,
@@ -141,6 +147,33 @@ QR_NODISCARD enum qr_status qri_validate_fk(struct qri_ddl_stmt *s,
 QR_NODISCARD enum qr_status qri_validate_not_null(struct qri_ddl_stmt *s,
                                                   const struct qr_cat_object *table,
                                                   const struct qr_cat_column *column);
+
+/* ---- temporal tables (ddl_temporal.c) ---- */
+/* The definition's PERIOD, once its columns are there. */
+QR_NODISCARD enum qr_status qri_build_period(struct qri_build *b,
+                                             const struct qr_ast_table_def *def);
+/* A new period's rows are open: 13575, 13542. */
+QR_NODISCARD enum qr_status qri_check_open_rows(struct qri_ddl_stmt *s,
+                                                const struct qr_cat_object *table);
+QR_NODISCARD enum qr_status qri_drop_period(struct qri_ddl_stmt *s, struct qr_cat_object *table);
+/* SYSTEM_VERSIONING = ON (...): makes a history or takes the one named, and puts it; the caller
+ * puts `table`. If it is on, only the retention changes. */
+QR_NODISCARD enum qr_status qri_versioning_on(struct qri_ddl_stmt *s, struct qr_cat_object *table,
+                                              const struct qr_ast_option *option);
+QR_NODISCARD enum qr_status qri_versioning_off(struct qri_ddl_stmt *s, struct qr_cat_object *table);
+/* What may not be changed of such a table, or of a history. */
+QR_NODISCARD enum qr_status qri_refuse_alter(struct qri_ddl_stmt *s,
+                                             const struct qr_ast_alter_table *ast,
+                                             const struct qr_cat_object *table);
+/* 13766: a finite retention needs the clustered index of its history. */
+QR_NODISCARD enum qr_status qri_refuse_drop_index(struct qri_ddl_stmt *s,
+                                                  const struct qr_cat_object *table,
+                                                  const struct qr_cat_index *index);
+/* What keeps the versions of a column: neither default, identity nor expression. */
+struct qr_cat_column qri_history_column(const struct qr_cat_column *column);
+/* An error whose only argument is the table, in three parts. */
+enum qr_status qri_fail_table(struct qri_ddl_stmt *s, int number,
+                              const struct qr_cat_object *table);
 
 /* ---- statements ---- */
 #define QRI_DDL_FN(name)                                                                           \

@@ -312,6 +312,9 @@ enum qr_status qri_ddl_trigger(struct qri_ddl *ddl, const struct qr_ast_stmt *st
     if (table.object->type == QR_CAT_VIEW && ast->time != QR_TRIGGER_INSTEAD_OF)
         return qr_sql_fail(err, 8197, qri_ddl_spell(ddl->arena, &ast->table));
     QR_TRY(module_begin(&m, ddl, &ast->name, ast->action, QR_CAT_TRIGGER, err));
+    if (table.object->history_of != 0 ||
+        (table.object->history_id != 0 && ast->time == QR_TRIGGER_INSTEAD_OF))
+        return qri_fail_table(&m.s, 13569, table.object);
     if (m.target.object != NULL && m.target.object->parent_object_id != table.object->object_id)
         return qr_sql_fail(err, 2110, qri_z(ddl->arena, m.object.name),
                            qri_ddl_spell(ddl->arena, &ast->table));

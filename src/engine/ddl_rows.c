@@ -75,7 +75,7 @@ enum qr_status qri_table_scan(struct qri_ddl_stmt *s, const struct qr_cat_object
     return status;
 }
 
-static bool has_row(struct qri_ddl_stmt *s, const char *sql, enum qr_status *ret_status)
+bool qri_has_row(struct qri_ddl_stmt *s, const char *sql, enum qr_status *ret_status)
 {
     sqlite3_stmt *stmt = NULL;
     *ret_status = QR_OK;
@@ -95,7 +95,7 @@ bool qri_table_is_empty(struct qri_ddl_stmt *s, const struct qr_cat_object *tabl
     char sql[128];
     enum qr_status status;
     snprintf(sql, sizeof sql, "SELECT 1 FROM %st%u LIMIT 1", prefix(s), table->object_id);
-    return !has_row(s, sql, &status);
+    return !qri_has_row(s, sql, &status);
 }
 
 /* ---- validation of constraints that are being added ---- */
@@ -175,7 +175,7 @@ enum qr_status qri_validate_fk(struct qri_ddl_stmt *s, const struct qr_cat_objec
                       fk->parent_columns[i]);
     qr_buf_addz(&sql, ") LIMIT 1");
     enum qr_status status;
-    bool broken = has_row(s, qr_buf_cstr(&sql), &status);
+    bool broken = qri_has_row(s, qr_buf_cstr(&sql), &status);
     qr_buf_done(&sql);
     QR_TRY(status);
     if (!broken)
@@ -199,7 +199,7 @@ enum qr_status qri_validate_not_null(struct qri_ddl_stmt *s, const struct qr_cat
     enum qr_status status;
     snprintf(sql, sizeof sql, "SELECT 1 FROM %st%u WHERE c%u IS NULL LIMIT 1", prefix(s),
              table->object_id, column->column_id);
-    bool found = has_row(s, sql, &status);
+    bool found = qri_has_row(s, sql, &status);
     QR_TRY(status);
     if (!found)
         return QR_OK;

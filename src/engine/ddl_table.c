@@ -13,6 +13,7 @@ void qri_build_init(struct qri_build *b, struct qri_ddl_stmt *s, struct qr_cat_o
                             .env = s->ddl->env,
                             .table = table,
                             .err = s->err,
+                            .first_column = table->column_count,
                             .column_capacity = table->column_count,
                             .index_capacity = table->index_count,
                             .fk_capacity = table->fk_count,
@@ -120,8 +121,27 @@ static enum qr_status refuse_exotic(struct qri_build *b, const struct qr_ast_col
         return qr_sql_fail(b->err, 40510, "COLUMN_SET");
     if (def->encrypted)
         return qr_sql_fail(b->err, 40510, "ENCRYPTED WITH");
-    if (def->generated.n > 0)
-        return qr_sql_fail(b->err, 40510, "GENERATED ALWAYS AS ROW");
+    if (def->generated.n > 0 && !qr_str_ieqz(def->generated, "ROW START") &&
+        !qr_str_ieqz(def->generated, "ROW END"))
+        return qr_sql_fail(b->err, 40510, "GENERATED ALWAYS AS other than ROW START and ROW END");
+    if (def->hidden && def->generated.n == 0)
+        return qr_sql_fail(b->err, 13735, qri_z(b->arena, def->name.text),
+                           qri_z(b->arena, b->table->name));
+    return QR_OK;
+}
+
+/* GENERATED ALWAYS AS ROW START or END: not NULL, unless that is said, which is an error later. */
+static enum qr_status set_generated(struct qri_build *b, const struct qr_ast_column_def *def,
+                                    struct qr_cat_column *c)
+{
+    if (def->generated.n == 0)
+        return QR_OK;
+    bool is_start = qr_str_ieqz(def->generated, "ROW START");
+    uint32_t *column_id = is_start ? &b->row_start : &b->row_end;
+    if (*column_id != 0)
+        return qr_sql_fail(b->err, is_start ? 13502 : 13503);
+    *column_id = c->column_id;
+    c->nullable = def->nullable == QR_YES;
     return QR_OK;
 }
 
@@ -172,6 +192,7 @@ enum qr_status qri_build_column(struct qri_build *b, const struct qr_ast_column_
         QR_TRY(set_type(b, def, &c));
         if (def->identity)
             QR_TRY(set_identity(b, def, &c));
+        QR_TRY(set_generated(b, def, &c));
         c.is_rowguidcol = def->rowguidcol;
         c.is_sparse = def->sparse;
         c.is_hidden = def->hidden;
@@ -236,10 +257,9 @@ enum qr_status qri_build_def(struct qri_build *b, const struct qr_ast_table_def 
 {
     size_t first = b->table->column_count, first_fk = b->table->fk_count;
     QR_TRY(find_clustered(b, def));
-    if (def->period_start.text.n > 0)
-        return qr_sql_fail(b->err, 40510, "PERIOD FOR SYSTEM_TIME");
     for (size_t i = 0; i < def->column_count; i++)
         QR_TRY(qri_build_column(b, &def->columns[i]));
+    QR_TRY(qri_build_period(b, def));
     QR_TRY(qri_build_computed(b, first));
     for (size_t i = 0; i < def->column_count; i++) {
         const struct qr_ast_column_def *column = &def->columns[i];
@@ -369,7 +389,7 @@ enum qr_status qri_put_table(struct qri_ddl_stmt *s, struct qr_cat_object *table
 
 /* ---- CREATE TABLE ---- */
 
-static enum qr_status start_counters(struct qri_ddl_stmt *s, const struct qr_cat_object *table)
+enum qr_status qri_start_counters(struct qri_ddl_stmt *s, const struct qr_cat_object *table)
 {
     struct qri_ddl *d = s->ddl;
     const struct qr_cat_column *identity = qr_cat_column_by_id(table, table->identity_column);
@@ -389,7 +409,7 @@ static enum qr_status make_table(struct qri_ddl_stmt *s, struct qr_cat_object *t
     for (size_t i = 0; i < table->index_count; i++)
         QR_TRY(qri_sqlite_create_index(s, table, &table->indexes[i]));
     QR_TRY(qri_put_table(s, table, NULL));
-    QR_TRY(start_counters(s, table));
+    QR_TRY(qri_start_counters(s, table));
     return qri_ddl_commit(s);
 }
 
@@ -407,12 +427,13 @@ static struct qr_cat_object new_table(struct qri_ddl_stmt *s, const struct qri_t
 static enum qr_status check_options(const struct qr_ast_options *options, struct qr_arena *arena,
                                     struct qr_err *err)
 {
-    static const char *const kinds[] = {"LEDGER", "MEMORY_OPTIMIZED", "SYSTEM_VERSIONING",
-                                        "REMOTE_DATA_ARCHIVE", "DISTRIBUTION"};
+    static const char *const kinds[] = {"LEDGER", "MEMORY_OPTIMIZED", "REMOTE_DATA_ARCHIVE",
+                                        "DISTRIBUTION"};
     for (size_t i = 0; i < options->count; i++) {
         const struct qr_ast_option *o = &options->items[i];
-        bool is_known =
-            qr_str_ieqz(o->name, "DATA_COMPRESSION") || qr_str_ieqz(o->name, "XML_COMPRESSION");
+        bool is_known = qr_str_ieqz(o->name, "DATA_COMPRESSION") ||
+                        qr_str_ieqz(o->name, "XML_COMPRESSION") ||
+                        qr_str_ieqz(o->name, "SYSTEM_VERSIONING");
         for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
             if (!qr_str_ieqz(o->name, kinds[k]))
                 continue;
@@ -445,6 +466,10 @@ enum qr_status qri_ddl_create_table(struct qri_ddl *ddl, const struct qr_ast_stm
     struct qri_build b;
     qri_build_init(&b, &s, &table);
     QR_TRY(qri_build_def(&b, &ast->def));
+    for (size_t i = 0; i < ast->options.count; i++)
+        if (qr_str_ieqz(ast->options.items[i].name, "SYSTEM_VERSIONING") &&
+            !qr_str_ieqz(ast->options.items[i].word, "OFF"))
+            QR_TRY(qri_versioning_on(&s, &table, &ast->options.items[i]));
     return make_table(&s, &table);
 }
 

@@ -50,6 +50,9 @@ struct qri_table {
     uint16_t *not_null;
     size_t not_null_count;
     uint16_t identity, rowversion, rowid_column; /* column index; UINT16_MAX: none */
+    uint16_t period_start, period_end;           /* likewise */
+    struct qri_table *history;                   /* where versions go that end; NULL: nowhere */
+    struct qri_sql clean_up;                     /* deletes some that ended before ?1 there */
     struct qri_sql insert, update_all, delete;
     struct qri_sql insert_fed; /* many rows, from a feed */
     struct qri_sql exists;     /* keyed tables: is there a row with this key? */
@@ -161,7 +164,9 @@ struct qri_writer {
     struct qri_sql update_sql;
     const uint16_t *updated;
     size_t updated_count;
-    bool is_locked, has_table; /* the table: IX at least, X */
+    struct qri_writer *history; /* of versions that end; NULL: none has yet */
+    struct qr_value *version;   /* ... the row under construction */
+    bool is_locked, has_table;  /* the table: IX at least, X */
     uint32_t lock_count;
 };
 void qri_writer_init(struct qri_writer *writer, struct qri_run *run, const struct qri_table *table);
@@ -173,6 +178,14 @@ QR_NODISCARD enum qr_status qri_write_update(struct qri_writer *writer, const st
                                              const struct qr_value *row, int64_t rowid);
 QR_NODISCARD enum qr_status qri_write_delete(struct qri_writer *writer, const struct qr_value *old,
                                              int64_t rowid);
+/* dml_history.c: the version `old` of a row ends with the transaction's time, and goes to the
+ * table's history if it has one: 13535. */
+QR_NODISCARD enum qr_status qri_end_version(struct qri_writer *writer, const struct qr_value *old);
+/* A new version begins; `is_new`: the row does. */
+void qri_begin_version(const struct qri_run *run, const struct qri_table *table,
+                       struct qr_value *row, bool is_new);
+/* What ended before that is past the table's retention; false: nothing is. */
+bool qri_retention_begin(const struct qr_cat_object *table, int64_t now_ticks, int64_t *ret_ticks);
 bool qri_ignores_duplicates(const struct qri_table *table);
 /* Words the error of the key that `row` broke; `old`: the row that it was made of, or NULL. */
 enum qr_status qri_fail_key(struct qri_writer *writer, const struct qr_value *row,

@@ -137,12 +137,25 @@ enum qr_status qri_select_into(struct qri_frame *frame, struct qri_code **code, 
 
 /* ---- TRUNCATE TABLE ---- */
 
+static const char *three_parts(struct qri_frame *frame, const struct qr_cat_object *table)
+{
+    const struct qr_catalog *cat = &frame->session->catalog->cat;
+    const struct qr_cat_schema *schema = qr_cat_schema_by_id(cat, table->schema_id);
+    const char *name =
+        qr_arena_printf(&frame->arena, "%.*s.%.*s.%.*s", (int)cat->database_name.n,
+                        cat->database_name.p, schema == NULL ? 0 : (int)schema->name.n,
+                        schema == NULL ? "" : schema->name.p, (int)table->name.n, table->name.p);
+    return name == NULL ? "" : name;
+}
+
 static enum qr_status check_truncate(struct qri_frame *frame, const struct qr_cat_object *table,
                                      const char *name, struct qr_err *err)
 {
     if (table == NULL || table->type != QR_CAT_TABLE)
         return qr_sql_fail(err, 4701, name);
     QR_TRY(qri_want_alter(frame->session, table, name, err));
+    if (table->history_id != 0 || table->history_of != 0)
+        return qr_sql_fail(err, 13545, three_parts(frame, table));
     for (size_t i = 0; i < table->referenced_by_count; i++)
         if (table->referenced_by[i]->parent_object_id != table->object_id)
             return qr_sql_fail(err, 4712, name);

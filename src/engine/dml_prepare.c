@@ -38,7 +38,8 @@ static enum qr_status list_updated(struct qr_arena *arena, struct qri_dml *dml, 
     for (size_t i = 0; i < table->stored_count; i++) {
         uint16_t column = table->stored[i];
         bool set = contains(dml->set_columns, dml->plan->set_count, column);
-        if (set || table->object->columns[column].is_computed || column == table->rowversion)
+        if (set || table->object->columns[column].is_computed || column == table->rowversion ||
+            column == table->period_start)
             dml->updated[dml->updated_count++] = column;
     }
     for (size_t i = 0; i < table->key_count; i++)
@@ -187,7 +188,8 @@ enum qr_status qri_dml_prepare(struct qr_arena *arena, const struct qr_bind_env 
     for (size_t i = 0; i < dml->table->fk_count; i++)
         self |= dml->table->fks[i].parent == p->target;
     dml->is_simple = !dml->fires && p->block_count == 0 && !self && p->output.count == 0 &&
-                     p->output_into.count == 0 && (is_insert || dml->table->ref_count == 0);
+                     p->output_into.count == 0 &&
+                     (is_insert || (dml->table->ref_count == 0 && dml->table->history == NULL));
     dml->gives_keys = gives_keys(dml);
     dml->can_be_loose = qri_dml_can_be_loose(dml, plan);
     *ret_dml = dml;

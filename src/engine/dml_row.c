@@ -47,9 +47,10 @@ static enum qr_status set_rowversion(struct qri_run *run, const struct qri_table
 }
 
 static enum qr_status finish(struct qri_run *run, const struct qri_table *table,
-                             struct qr_value *row)
+                             struct qr_value *row, bool is_new)
 {
     QR_TRY(set_rowversion(run, table, row));
+    qri_begin_version(run, table, row, is_new);
     run->eval.inputs = row;
     run->eval.input_count = table->n;
     for (size_t i = 0; i < table->n; i++)
@@ -180,13 +181,13 @@ enum qr_status qri_row_complete_insert(struct qri_run *run, const struct qri_tab
         else
             QR_TRY(new_identity(run, table, row));
     }
-    return finish(run, table, row);
+    return finish(run, table, row, true);
 }
 
 enum qr_status qri_row_complete_update(struct qri_run *run, const struct qri_table *table,
                                        struct qr_value *row)
 {
-    return finish(run, table, row);
+    return finish(run, table, row, false);
 }
 
 enum qr_status qri_row_id(struct qri_run *run, const struct qri_table *table,

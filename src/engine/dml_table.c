@@ -172,6 +172,7 @@ static enum qr_status classify_columns(struct qri_table_set *set, struct qri_tab
     if (table->stored == NULL || table->not_null == NULL)
         return no_memory(set);
     table->identity = table->rowversion = table->rowid_column = NONE;
+    table->period_start = table->period_end = NONE;
     assert(table->n <= QR_CAT_COLUMNS_MAX);
     for (size_t n = 0; n < table->n; n++) {
         const struct qr_cat_column *column = &object->columns[n];
@@ -184,6 +185,10 @@ static enum qr_status classify_columns(struct qri_table_set *set, struct qri_tab
             table->identity = i;
         if (column->column_id == object->rowversion_column)
             table->rowversion = i;
+        if (column->column_id == object->period_start)
+            table->period_start = i;
+        if (column->column_id == object->period_end)
+            table->period_end = i;
         if (column->column_id == object->rowid_column)
             table->rowid_column = i;
     }
@@ -338,6 +343,28 @@ static enum qr_status name_table(struct qri_table_set *set, struct qri_table *ta
     return table->full_name == NULL ? no_memory(set) : QR_OK;
 }
 
+/* A statement takes away no more aged versions than this, so that none waits long for it. */
+enum { CLEAN_UP_ROWS = 256 };
+
+static enum qr_status add_history(struct qri_table_set *set, struct qri_table *table)
+{
+    const struct qr_cat_object *object = table->object;
+    const struct qr_cat_object *history = qr_cat_by_id(set->env->catalog, object->history_id);
+    struct qr_buf buf;
+    if (history == NULL || history->column_count != object->column_count)
+        return qr_fail(set->err, QR_CORRUPT, "history of table %u", (unsigned)object->object_id);
+    QR_TRY(qri_table_get(set, history, NULL, &table->history));
+    if (object->retention == QR_RETENTION_INFINITE)
+        return QR_OK;
+    uint32_t end = column_id(table->history, table->period_end);
+    qr_buf_init(&buf, SQL_BYTES_MAX);
+    qr_buf_printf(&buf,
+                  "DELETE FROM main.t%u WHERE rowid IN (SELECT rowid FROM main.t%u WHERE c%u<?1 "
+                  "ORDER BY c%u LIMIT %d)",
+                  object->history_id, object->history_id, end, end, (int)CLEAN_UP_ROWS);
+    return keep_sql(set, &buf, &table->clean_up);
+}
+
 static enum qr_status build(struct qri_table_set *set, struct qri_table *table,
                             const struct qr_plan_dml *plan)
 {
@@ -362,6 +389,8 @@ static enum qr_status build(struct qri_table_set *set, struct qri_table *table,
     QR_TRY(read_sql(set, table));
     QR_TRY(
         qri_table_update_sql(set, table, table->stored, table->stored_count, &table->update_all));
+    if (table->object->history_id != 0)
+        QR_TRY(add_history(set, table));
     if (table->is_temp)
         return QR_OK; /* foreign keys of #tables are not enforced */
     QR_TRY(add_fks(set, table));

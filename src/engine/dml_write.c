@@ -19,6 +19,8 @@ void qri_writer_done(struct qri_writer *writer)
     qri_stmt_put(link, writer->insert);
     qri_stmt_put(link, writer->update);
     qri_stmt_put(link, writer->delete);
+    if (writer->history != NULL)
+        qri_writer_done(writer->history);
     writer->insert = writer->update = writer->delete = NULL;
 }
 
@@ -197,6 +199,7 @@ enum qr_status qri_write_update(struct qri_writer *writer, const struct qr_value
 {
     QR_TRY(qri_lock_change(writer, old, row, rowid));
     QR_TRY(qri_check_found(writer, old, rowid));
+    QR_TRY(qri_end_version(writer, old));
     QR_TRY(want(writer, &writer->update, writer->update_sql));
     struct qri_stmt *stmt = writer->update;
     for (size_t i = 0; i < writer->updated_count; i++)
@@ -213,6 +216,7 @@ enum qr_status qri_write_delete(struct qri_writer *writer, const struct qr_value
 {
     QR_TRY(qri_lock_change(writer, old, NULL, rowid));
     QR_TRY(qri_check_found(writer, old, rowid));
+    QR_TRY(qri_end_version(writer, old));
     QR_TRY(want(writer, &writer->delete, writer->table->delete));
     QR_TRY(qri_bind_key(writer->run, writer->table, writer->delete, 1, old, rowid));
     enum qr_status status = step(writer, writer->delete);

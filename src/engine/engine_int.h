@@ -401,6 +401,12 @@ struct qr_session {
     } before;
 };
 
+/* sys.tables.temporal_type: 0, 1 history, 2 system-versioned */
+static inline int qri_temporal_type(const struct qr_cat_object *table)
+{
+    return table->history_id != 0 ? 2 : table->history_of != 0 ? 1 : 0;
+}
+
 /* ---- session.c, request.c ---- */
 int64_t qri_ticks_of_wall(int64_t wall_ns);
 int64_t qri_now_ticks(const struct qr_session *session);

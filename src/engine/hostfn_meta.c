@@ -292,7 +292,7 @@ static int object_property(const struct qr_cat_object *o, struct qr_str p)
         {"HasInsteadOfTrigger", has_trigger(o, 7, true)},
         {"TableIsFake", 0},
         {"TableIsMemoryOptimized", 0},
-        {"TableTemporalType", 0},
+        {"TableTemporalType", qri_temporal_type(o)},
         {"TableFullTextCatalogId", 0},
         {"TableHasActiveFulltextIndex", 0},
     };
@@ -369,7 +369,9 @@ static int column_property(const struct qr_cat_object *o, const struct qr_cat_co
         {"IsPrecise", c->is_computed ? 1 : UNKNOWN},
         {"IsOutParam", UNKNOWN},
         {"IsColumnSet", 0},
-        {"GeneratedAlwaysType", 0},
+        {"GeneratedAlwaysType", !qr_cat_is_period(o, c)           ? 0
+                                : c->column_id == o->period_start ? 1
+                                                                  : 2},
         {"Precision", qr_type_is_string(&c->type) ? qri_host_char_length(&c->type)
                                                   : qr_type_precision(&c->type)},
         {"Scale", qr_type_scale(&c->type)},

@@ -491,6 +491,7 @@ static enum qr_status sp_recompile(struct qr_session *session, struct qri_call_a
 
 static const struct qri_sysproc procedures[] = {
     {"sp_addextendedproperty", sp_addextendedproperty},
+    {"sp_cleanup_temporal_history", qri_sp_cleanup_temporal_history},
     {"sp_delete_database_firewall_rule", sp_delete_database_firewall_rule},
     {"sp_delete_firewall_rule", sp_delete_firewall_rule},
     {"sp_describe_first_result_set", sp_describe_first_result_set},

@@ -14,6 +14,7 @@ const struct qri_sysproc *qri_sysproc_find(struct qr_str name);
 const struct qri_call_arg *qri_sysproc_arg(const struct qri_call_arg *args, size_t count,
                                            const char *name, size_t index);
 qri_sysproc_fn qri_sp_sequence_get_range;              /* sysproc_sequence.c */
+qri_sysproc_fn qri_sp_cleanup_temporal_history;        /* sysproc_temporal.c */
 qri_sysproc_fn qri_sp_setapprole, qri_sp_unsetapprole; /* sysproc_approle.c */
 /* Walks the table; NULL past the end. */
 const struct qri_sysproc *qri_sysproc_at(size_t index);

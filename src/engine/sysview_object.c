@@ -106,7 +106,16 @@ static enum qr_status table_row(struct qri_sysrows *rows, const struct qr_sessio
             max_column = o->columns[i].column_id;
         has_lob |= qr_type_is_lob(&o->columns[i].type);
     }
-    return qri_sysrow(rows, OBJECT_ARGS(o), has_lob ? 1 : 0, (int)max_column);
+    static const char *const types[] = {"NON_TEMPORAL_TABLE", "HISTORY_TABLE",
+                                        "SYSTEM_VERSIONED_TEMPORAL_TABLE"};
+    static const char *const units[] = {"INFINITE", "", "", "DAY", "WEEK", "MONTH", "YEAR"};
+    bool versioned = o->history_id != 0, infinite = o->retention == QR_RETENTION_INFINITE;
+    int type = qri_temporal_type(o);
+    return qri_sysrow(rows, OBJECT_ARGS(o), has_lob ? 1 : 0, (int)max_column, type,
+                      qr_str(types[type]), qri_sys_null_if(!versioned, o->history_id),
+                      qri_sys_null_if(!versioned, infinite ? -1 : (int64_t)o->retention_count),
+                      qri_sys_null_if(!versioned, infinite ? -1 : (int)o->retention),
+                      versioned ? qr_str(units[o->retention]) : (struct qr_str){NULL, 0});
 }
 static enum qr_status tables(struct qri_sysrows *rows, struct qr_session *session)
 {
@@ -355,10 +364,10 @@ const struct qri_sysview qri_sysviews_object[] = {
      "large_value_types_out_of_row bit =0, is_tracked_by_cdc bit =0, lock_escalation tinyint =0, "
      "lock_escalation_desc nvarchar(60) ='TABLE', is_filetable bit =0, is_memory_optimized bit =0, "
      "durability tinyint =0, durability_desc nvarchar(60) ='SCHEMA_AND_DATA', "
-     "temporal_type tinyint =0, temporal_type_desc nvarchar(60) ='NON_TEMPORAL_TABLE', "
-     "history_table_id int null =null, is_remote_data_archive_enabled bit =0, is_external bit =0, "
-     "history_retention_period int null =null, history_retention_period_unit int null =null, "
-     "history_retention_period_unit_desc nvarchar(10) null =null, is_node bit =0, is_edge bit =0",
+     "temporal_type tinyint, temporal_type_desc nvarchar(60), "
+     "history_table_id int null, is_remote_data_archive_enabled bit =0, is_external bit =0, "
+     "history_retention_period int null, history_retention_period_unit int null, "
+     "history_retention_period_unit_desc nvarchar(10) null, is_node bit =0, is_edge bit =0",
      tables, NULL, false},
     {"sys", "views",
      OBJECT_COLUMNS ", is_replicated bit =0, has_replication_filter bit =0, "

@@ -31,6 +31,13 @@ static bool has_columns(const struct qr_cat_object *o)
     return o->column_count > 0;
 }
 
+static const char *const generated_kinds[] = {"NOT_APPLICABLE", "AS_ROW_START", "AS_ROW_END"};
+
+static int generated_kind(const struct qr_cat_object *o, const struct qr_cat_column *c)
+{
+    return !qr_cat_is_period(o, c) ? 0 : c->column_id == o->period_start ? 1 : 2;
+}
+
 static enum qr_status column_rows(struct qri_sysrows *rows, const struct qr_session *session,
                                   const struct qr_catalog *cat)
 {
@@ -40,13 +47,15 @@ static enum qr_status column_rows(struct qri_sysrows *rows, const struct qr_sess
             continue;
         for (size_t k = 0; has_columns(o) && k < o->column_count; k++) {
             const struct qr_cat_column *c = &o->columns[k];
+            int generated = generated_kind(o, c);
             QR_TRY(qri_sysrow(
                 rows, o->is_ms_shipped ? -(int)o->object_id : (int)o->object_id, c->name,
                 (int)c->column_id, (int)qr_type_info(c->type.id)->system_type_id, user_type_id(c),
                 qr_type_max_length(&c->type), qr_type_precision(&c->type), qr_type_scale(&c->type),
                 collation_name(&c->type), (int)c->nullable, (int)c->is_rowguidcol,
                 (int)c->is_identity, (int)c->is_computed, (int)c->default_object_id,
-                (int)c->is_sparse, (int)c->is_hidden, (int)(c->mask.n > 0)));
+                (int)c->is_sparse, generated, qr_str(generated_kinds[generated]), (int)c->is_hidden,
+                (int)(c->mask.n > 0)));
         }
     }
     return QR_OK;
@@ -64,6 +73,7 @@ static enum qr_status masked_columns(struct qri_sysrows *rows, struct qr_session
         const struct qr_cat_object *o = cat->objects[i];
         for (size_t k = 0; qri_sys_is_here(session, o) && k < o->column_count; k++) {
             const struct qr_cat_column *c = &o->columns[k];
+            int generated = generated_kind(o, c);
             if (c->mask.n > 0)
                 QR_TRY(qri_sysrow(rows, (int)o->object_id, c->name, (int)c->column_id,
                                   (int)qr_type_info(c->type.id)->system_type_id, user_type_id(c),
@@ -71,7 +81,8 @@ static enum qr_status masked_columns(struct qri_sysrows *rows, struct qr_session
                                   qr_type_scale(&c->type), collation_name(&c->type),
                                   (int)c->nullable, (int)c->is_rowguidcol, (int)c->is_identity,
                                   (int)c->is_computed, (int)c->default_object_id, (int)c->is_sparse,
-                                  (int)c->is_hidden, 1, c->mask));
+                                  generated, qr_str(generated_kinds[generated]), (int)c->is_hidden,
+                                  1, c->mask));
         }
     }
     return QR_OK;
@@ -401,8 +412,8 @@ static enum qr_status partitions(struct qri_sysrows *rows, struct qr_session *se
     "is_non_sql_subscribed bit null =0, is_merge_published bit null =0, "                          \
     "is_dts_replicated bit null =0, is_xml_document bit =0, xml_collection_id int =0, "            \
     "default_object_id int, rule_object_id int =0, is_sparse bit null, "                           \
-    "is_column_set bit null =0, generated_always_type tinyint null =0, "                           \
-    "generated_always_type_desc nvarchar(60) null ='NOT_APPLICABLE', encryption_type int null "    \
+    "is_column_set bit null =0, generated_always_type tinyint null, "                              \
+    "generated_always_type_desc nvarchar(60) null, encryption_type int null "                      \
     "=null, encryption_type_desc nvarchar(64) null =null, encryption_algorithm_name sysname null " \
     "=null, column_encryption_key_id int null =null, column_encryption_key_database_name sysname " \
     "null =null, is_hidden bit null, is_masked bit, graph_type int null =null, "                   \

@@ -132,6 +132,17 @@ static enum qr_status no_rows(struct qri_sysrows *rows, struct qr_session *sessi
     return QR_OK;
 }
 
+static enum qr_status periods(struct qri_sysrows *rows, struct qr_session *session)
+{
+    const struct qr_catalog *cat = &qri_sys_catalog(session)->cat;
+    for (size_t i = 0; i < cat->object_count; i++) {
+        const struct qr_cat_object *o = cat->objects[i];
+        if (o->period_start != 0)
+            QR_TRY(qri_sysrow(rows, (int)o->object_id, (int)o->period_start, (int)o->period_end));
+    }
+    return QR_OK;
+}
+
 static enum qr_status messages(struct qri_sysrows *rows, struct qr_session *session)
 {
     (void)session;
@@ -203,9 +214,9 @@ const struct qri_sysview qri_sysviews_type[] = {
     {"sys", "fulltext_indexes", "object_id int, unique_index_id int, fulltext_catalog_id int null",
      no_rows, NULL, false},
     {"sys", "periods",
-     "name sysname, period_type tinyint null, object_id int, start_column_id int, "
-     "end_column_id int",
-     no_rows, NULL, false},
+     "name sysname ='SYSTEM_TIME', period_type tinyint null =1, period_type_desc nvarchar(60) null "
+     "='SYSTEM_TIME_PERIOD', object_id int, start_column_id int, end_column_id int",
+     periods, NULL, false},
     {"sys", "messages",
      "message_id int, language_id smallint =1033, severity tinyint null, "
      "is_event_logged bit =0, text nvarchar(2048)",

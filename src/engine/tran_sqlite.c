@@ -363,6 +363,7 @@ static enum qr_status begin_write(struct qr_session *session, enum qri_access ac
     tran->lockful = atomic_load(&session->db->lockers) > 0;
     if (tran->lockful)
         atomic_store(&session->db->lockless, false);
+    tran->begin_ticks = qri_now_ticks(session); /* so that the lock's order is that of time */
     if (access == QRI_WRITE_SINGLE)
         return QR_OK;
     tran->statement_open = true;
@@ -400,6 +401,8 @@ static enum qr_status begin_temp(struct qr_session *session, struct qr_err *err)
         return read_again(session, err);
     QR_TRY(pin_snapshot(session, err));
     tran->statement_open = tran->count == 0;
+    if (tran->statement_open)
+        tran->begin_ticks = qri_now_ticks(session);
     return begin_sqlite(session, false, err);
 }
 

@@ -48,9 +48,11 @@ static bool rules_allow(const struct qri_target *t, const struct qri_sets *sets)
     for (size_t i = 0; i < table->trigger_count; i++)
         if (!table->triggers[i]->is_disabled)
             return false;
+    if (table->history_id != 0)
+        return false;
     if (sets == NULL)
         return true;
-    if (t->check != NULL)
+    if (t->check != NULL || table->period_start != 0)
         return false;
     for (size_t i = 0; i < table->check_count; i++)
         if (!table->checks[i].is_disabled)

@@ -4,6 +4,19 @@
 
 #include "base/banned.h"
 
+const char *qri_table_z(struct qri_compile *c, const struct qr_cat_object *table)
+{
+    const struct qr_catalog *cat = c->env->catalog;
+    const struct qr_cat_schema *schema =
+        cat == NULL ? NULL : qr_cat_schema_by_id(cat, table->schema_id);
+    const char *name = schema == NULL
+                           ? NULL
+                           : qr_arena_printf(c->arena, "%.*s.%.*s.%.*s", (int)cat->database_name.n,
+                                             cat->database_name.p, (int)schema->name.n,
+                                             schema->name.p, (int)table->name.n, table->name.p);
+    return name == NULL ? qri_text_z(c, table->name) : name;
+}
+
 enum qr_status qri_assign(struct qri_compile *c, const struct qr_cat_object *table, size_t column,
                           const struct qr_expr *expr, const struct qr_expr **ret_expr)
 {
@@ -12,17 +25,8 @@ enum qr_status qri_assign(struct qri_compile *c, const struct qr_cat_object *tab
         leaf->source->columns[leaf->column].is_null)
         QR_TRY(qr_expr_null(&c->b, &expr));
     const struct qr_cat_column *col = &table->columns[column];
-    const struct qr_catalog *cat = c->env->catalog;
-    const struct qr_cat_schema *schema =
-        cat == NULL ? NULL : qr_cat_schema_by_id(cat, table->schema_id);
-    const char *name = cat == NULL || schema == NULL
-                           ? qri_text_z(c, table->name)
-                           : qr_arena_printf(c->arena, "%.*s.%.*s.%.*s", (int)cat->database_name.n,
-                                             cat->database_name.p, (int)schema->name.n,
-                                             schema->name.p, (int)table->name.n, table->name.p);
-    return name == NULL
-               ? qri_nomem(c)
-               : qr_expr_assign(&c->b, col->type, name, qri_text_z(c, col->name), expr, ret_expr);
+    return qr_expr_assign(&c->b, col->type, qri_table_z(c, table), qri_text_z(c, col->name), expr,
+                          ret_expr);
 }
 
 /* The column's DEFAULT, or NULL. */
@@ -71,9 +75,15 @@ static enum qr_status bind_columns(struct qri_compile *c, const struct qr_cat_ob
 enum qr_status qri_dml_new(struct qri_compile *c, const struct qri_target *t, struct qr_plan *plan,
                            struct qr_plan_dml **ret_dml)
 {
+    static const int refusals[] = {[QR_PLAN_INSERT] = 13559,
+                                   [QR_PLAN_UPDATE] = 13561,
+                                   [QR_PLAN_DELETE] = 13560,
+                                   [QR_PLAN_MERGE] = 13562};
     struct qr_plan_dml *dml = QRI_NEW(c, struct qr_plan_dml);
     if (dml == NULL)
         return qri_nomem(c);
+    if (t->object->history_of != 0)
+        return qr_sql_fail(c->err, refusals[plan->kind], qri_table_z(c, t->object));
     dml->target = t->object;
     dml->rowset_name = t->rowset_name;
     dml->target_is_temp = t->is_temp;

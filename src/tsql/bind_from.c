@@ -1,5 +1,7 @@
 /* bind_from.c - FROM: tables, derived tables, joins, APPLY; see bind_int.h */
+#include "dml_int.h"
 #include "policy_int.h"
+#include "temporal_int.h"
 
 #include "base/banned.h"
 
@@ -10,6 +12,11 @@ static enum qr_status trigger_source(struct qri_compile *c, const char *name,
 {
     QR_TRY(qri_depend(c, shape));
     return qri_rowset_source(c, qr_str(name), shape, ret_source);
+}
+
+static bool is_versioned(const struct qr_cat_object *object)
+{
+    return object->type == QR_CAT_TABLE && object->history_id != 0;
 }
 
 static enum qr_status object_source(struct qri_compile *c, const struct qr_ast_name *name,
@@ -24,11 +31,15 @@ static enum qr_status object_source(struct qri_compile *c, const struct qr_ast_n
     QR_TRY(qri_object_find(c, name, false, &found));
     if (found.object->type == QR_CAT_SYSTEM_VIEW && found.object->vtab == NULL)
         return qr_sql_fail(c->err, 216, qri_name_z(c, name)); /* a function that gives rows */
-    bool is_filtered = qri_is_filtered(c, &found);
+    bool is_filtered = qri_is_filtered(c, &found), in_filter = c->filtering == found.object;
     c->filtering = NULL;
     if (found.object->type == QR_CAT_TABLE || found.object->type == QR_CAT_SYSTEM_VIEW) {
-        QR_TRY(is_filtered ? qri_filtered_source(c, &found, ret_source)
-                           : qri_table_source(c, &found, ret_source));
+        bool is_past = c->system_time != NULL && is_versioned(found.object);
+        QR_TRY(is_past       ? qri_temporal_source(c, &found, ret_source)
+               : is_filtered ? qri_filtered_source(c, &found, ret_source)
+                             : qri_table_source(c, &found, ret_source));
+        for (size_t i = 0; in_filter && i < (*ret_source)->column_count; i++)
+            (*ret_source)->columns[i].flags &= ~(uint32_t)QR_COLUMN_HIDDEN;
         (*ret_source)->is_qualified = name->count > 1 && name->parts[name->count - 2].text.n > 0;
         return QR_OK;
     }
@@ -46,15 +57,42 @@ static enum qr_status object_source(struct qri_compile *c, const struct qr_ast_n
     return qr_sql_fail(c->err, 208, qri_name_z(c, name));
 }
 
+/* name FOR SYSTEM_TIME ...: a table with a history, or a view of such ones. */
+static enum qr_status system_time_source(struct qri_compile *c,
+                                         const struct qr_ast_table_source *ast,
+                                         struct qri_source **ret_source)
+{
+    struct qri_object found = {0};
+    struct qri_system_time *outer = c->system_time, time = {0};
+    QR_TRY(qri_cte_source(c, &ast->name, ret_source));
+    if (*ret_source == NULL)
+        QR_TRY(qri_object_find(c, &ast->name, false, &found));
+    if (found.object == NULL || (found.object->type != QR_CAT_VIEW && !is_versioned(found.object)))
+        return qr_sql_fail(c->err, 13544,
+                           found.object == NULL || found.is_system ? qri_name_z(c, &ast->name)
+                                                                   : qri_table_z(c, found.object));
+    if (outer != NULL)
+        return qr_sql_fail(c->err, 13590, qri_table_z(c, found.object));
+    QR_TRY(qri_system_time_bind(c, ast, &time));
+    c->system_time = &time;
+    QR_TRY(object_source(c, &ast->name, ret_source));
+    c->system_time = outer;
+    return time.use_count > 0 ? QR_OK : qr_sql_fail(c->err, 13544, qri_table_z(c, found.object));
+}
+
 static enum qr_status bind_table(struct qri_compile *c, const struct qr_ast_source *head,
                                  struct qri_source **ret_source)
 {
     const struct qr_ast_table_source *ast = (const struct qr_ast_table_source *)head;
     uint32_t hints = 0;
     QR_TRY(qri_hints_bind(c, &ast->hints, &hints));
-    if (ast->temporal != QR_TEMPORAL_NONE || ast->for_path)
-        return qr_fail(c->err, QR_UNSUPPORTED, "FOR SYSTEM_TIME and FOR PATH are not supported");
-    if (ast->sample != NULL)
+    if (ast->for_path)
+        return qr_fail(c->err, QR_UNSUPPORTED, "FOR PATH is not supported");
+    if (ast->temporal != QR_TEMPORAL_NONE && ast->sample != NULL)
+        return qr_fail(c->err, QR_UNSUPPORTED, "FOR SYSTEM_TIME with TABLESAMPLE is not supported");
+    if (ast->temporal != QR_TEMPORAL_NONE)
+        QR_TRY(system_time_source(c, ast, ret_source));
+    else if (ast->sample != NULL)
         QR_TRY(qri_sample_source(c, ast, ret_source));
     else
         QR_TRY(qri_cte_source(c, &ast->name, ret_source));

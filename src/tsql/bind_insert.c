@@ -98,6 +98,22 @@ static enum qr_status check_value(const struct insert *in, size_t column,
     return qr_sql_fail(in->c->err, 273);
 }
 
+/* A period's columns take DEFAULT only. */
+static enum qr_status check_period(const struct insert *in, size_t column)
+{
+    const struct qr_cat_object *table = in->t.object;
+    return qr_cat_is_period(table, &table->columns[column])
+               ? qr_sql_fail(in->c->err, 13536, qri_table_z(in->c, table))
+               : QR_OK;
+}
+
+static enum qr_status check_periods(const struct insert *in)
+{
+    for (size_t i = 0; i < in->count; i++)
+        QR_TRY(check_period(in, in->columns[i]));
+    return QR_OK;
+}
+
 static enum qr_status bind_row(struct insert *in, const struct qr_ast_row *ast,
                                struct qr_plan_set *row, bool *needs_stage)
 {
@@ -112,6 +128,7 @@ static enum qr_status bind_row(struct insert *in, const struct qr_ast_row *ast,
         c->b.line = (int)value->pos.line;
         if (set->is_default)
             continue;
+        QR_TRY(check_period(in, in->columns[i]));
         QR_TRY(qri_expr(c, value, &set->expr));
         QR_TRY(check_value(in, in->columns[i], set->expr));
         QR_TRY(qri_assign(c, in->t.object, in->columns[i], set->expr, &set->expr));
@@ -246,6 +263,7 @@ static enum qr_status stage_query(struct insert *in, struct qri_query *query)
 static enum qr_status bind_query(struct insert *in)
 {
     struct qri_query *query = NULL;
+    QR_TRY(check_periods(in));
     in->c->is_top_query = true;
     QR_TRY(qri_bind_query(in->c, in->ast->query, NULL, &query));
     if (query->kind == QRI_QUERY_SELECT && query->assign_names != NULL)
@@ -262,7 +280,7 @@ static enum qr_status bind_source(struct insert *in)
         in->dml->exec = &ast->exec->head;
         if (ast->outputs.count > 0)
             return qr_sql_fail(in->c->err, 483);
-        return QR_OK;
+        return check_periods(in);
     case QR_INSERT_DEFAULT_VALUES:
         in->count = 0;
         in->dml->set_count = 0;

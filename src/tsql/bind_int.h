@@ -30,6 +30,7 @@ struct qri_query;
 struct qri_row_lock;
 struct qri_row_locks;
 struct qri_source;
+struct qri_system_time;
 struct qri_scope;
 struct qri_leaf;
 struct qri_target;
@@ -289,11 +290,12 @@ struct qri_compile {
     const struct qr_cat_object *filtering; /* its filter is about to be put around it */
     bool is_filtered; /* a table has the filter of a security policy, or block predicates */
     bool has_masks;   /* a source has masked columns */
-    const struct qri_target *output_of; /* OUTPUT's inputs are columns of it */
-    bool in_tempdb;                     /* the text of a system view of tempdb is being bound */
-    bool lateral;                       /* the source about to be bound stands right of APPLY */
-    bool extended;                      /* … on the inner side of an outer join */
-    bool extends_left;                  /* the statement has a RIGHT or FULL JOIN */
+    const struct qri_target *output_of;  /* OUTPUT's inputs are columns of it */
+    struct qri_system_time *system_time; /* temporal_int.h: of the view being bound; or NULL */
+    bool in_tempdb;                      /* the text of a system view of tempdb is being bound */
+    bool lateral;                        /* the source about to be bound stands right of APPLY */
+    bool extended;                       /* … on the inner side of an outer join */
+    bool extends_left;                   /* the statement has a RIGHT or FULL JOIN */
     uint32_t expanded; /* columns of the block itself that became the expressions they stand for */
     const struct qr_ast_select *assigning; /* its items are being bound; they assign variables */
     size_t assigning_live; /* how many of its items, from the first, may have assigned already */

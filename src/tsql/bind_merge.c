@@ -203,6 +203,8 @@ static enum qr_status stage_insert_value(struct merge *m, const struct qr_expr *
         m->dml->identity_insert_needed = true;
     if (set->is_default)
         return QR_OK;
+    if (qr_cat_is_period(m->t.object, col))
+        return qr_sql_fail(c->err, 13536, qri_table_z(c, m->t.object));
     c->clause = QRI_CLAUSE_SET;
     const struct qr_plan_mask *mask = NULL;
     QR_TRY(qri_expr(c, ast, &value));
@@ -237,7 +239,8 @@ static enum qr_status stage_insert(struct merge *m)
     for (size_t i = 0; i < when->columns.count; i++)
         QR_TRY(qri_target_column(c, &m->t, &when->columns.items[i], true, &columns[n++]));
     for (size_t i = 0; when->columns.count == 0 && i < table->column_count; i++)
-        if (!table->columns[i].is_identity && !table->columns[i].is_computed)
+        if (!table->columns[i].is_identity && !table->columns[i].is_computed &&
+            !table->columns[i].is_hidden)
             columns[n++] = i;
     if (when->values.count == 0)
         return QR_OK; /* DEFAULT VALUES */

@@ -29,6 +29,7 @@ static enum qr_status add_pseudo(struct output *o, struct qri_scope *scope, cons
         to->type = from->type;
         to->nullable = from->nullable || is_maybe;
         to->user_type_id = from->user_type_id;
+        to->flags = from->is_hidden ? QR_COLUMN_HIDDEN : 0;
         to->label = qr_type_is_string(&from->type) ? QR_LABEL_IMPLICIT : QR_LABEL_COERCIBLE_DEFAULT;
         QR_TRY(qr_expr_input(&c->b, (uint32_t)(first + i), from->type, to->nullable, to->label,
                              &to->expr));
@@ -112,6 +113,8 @@ static enum qr_status into_target(struct qri_compile *c, const struct qr_ast_out
     if (qri_blocks_insert(ret_target->object))
         return qr_fail(c->err, QR_UNSUPPORTED,
                        "OUTPUT INTO a table with a block predicate is not supported");
+    if (ret_target->object->history_of != 0)
+        return qr_sql_fail(c->err, 13559, qri_table_z(c, ret_target->object));
     return ret_target->object->type == QR_CAT_VIEW
                ? qr_sql_fail(c->err, 330, qri_text_z(c, ret_target->object->name))
                : QR_OK;
@@ -133,12 +136,15 @@ static enum qr_status into_columns(struct qri_compile *c, const struct qr_ast_ou
         output->into_column_ids[n++] = col->column_id;
     }
     for (size_t i = 0; ast->into_columns.count == 0 && i < table->column_count; i++)
-        if (!table->columns[i].is_identity && !table->columns[i].is_computed)
+        if (!table->columns[i].is_identity && !table->columns[i].is_computed &&
+            !table->columns[i].is_hidden)
             output->into_column_ids[n++] = table->columns[i].column_id;
     if (n != output->count || ast->into_columns.count > output->count)
         return qr_sql_fail(c->err, 213);
     for (size_t i = 0; i < n; i++) {
         size_t column = qr_cat_column_index(table, output->into_column_ids[i]);
+        if (qr_cat_is_period(table, &table->columns[column]))
+            return qr_sql_fail(c->err, 13536, qri_table_z(c, table));
         QR_TRY(qri_assign(c, table, column, output->exprs[i], &output->exprs[i]));
     }
     output->into = table;

@@ -92,6 +92,7 @@ static enum qr_status bind_predicate(struct qri_compile *c, const struct qr_cat_
     c->frame = &no_vars;
     c->schema_id = policy->schema_id;
     c->in_predicate = true;
+    c->system_time = NULL;
     QR_TRY(qri_text_expr(c, text, true, &query->where));
     query->where = simplified(query->where);
     if (policy->is_schema_bound)
@@ -102,11 +103,12 @@ static enum qr_status bind_predicate(struct qri_compile *c, const struct qr_cat_
     c->frame = saved.frame;
     c->schema_id = saved.schema_id;
     c->in_predicate = saved.in_predicate;
+    c->system_time = saved.system_time;
     c->b.line = saved.b.line;
     return QR_OK;
 }
 
-/* SELECT * FROM object, whose own filter is left out. */
+/* SELECT * FROM object, whose own filter is left out, with its hidden columns. */
 static enum qr_status bind_all_rows(struct qri_compile *c, const struct qri_object *found,
                                     struct qri_query **ret_query)
 {
@@ -160,6 +162,8 @@ enum qr_status qri_filtered_source(struct qri_compile *c, const struct qri_objec
     QR_TRY(qri_query_source(c, query, NULL, object->name, &source));
     source->module = object;
     source->is_filter = true;
+    for (size_t i = 0; object->type == QR_CAT_TABLE && i < source->column_count; i++)
+        source->columns[i].flags |= object->columns[i].is_hidden ? QR_COLUMN_HIDDEN : 0;
     source->schema = inner->schema;
     if (inner->use != NULL) { /* what the statement names is read of the object itself */
         struct qri_use *use = inner->use;

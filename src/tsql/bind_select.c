@@ -17,7 +17,7 @@ enum qr_status qri_item_describe(struct qri_compile *c, struct qri_query *query,
         return QR_OK;
     const struct qri_column *col = &leaf->source->columns[leaf->column];
     out->user_type_id = col->user_type_id;
-    out->flags = col->flags;
+    out->flags = col->flags & ~(uint32_t)QR_COLUMN_HIDDEN; /* it is asked for by name */
     out->object = col->object;
     out->column_id = col->column_id;
     return QR_OK;

@@ -34,8 +34,8 @@ static void describe_columns(const struct qr_cat_object *object, struct qri_sour
         to->user_type_id = from->user_type_id;
         to->object = object;
         to->column_id = from->column_id;
-        bool read_only =
-            from->is_identity || from->is_computed || from->type.id == QR_TYPE_ROWVERSION;
+        bool read_only = from->is_identity || from->is_computed ||
+                         from->type.id == QR_TYPE_ROWVERSION || qr_cat_is_period(object, from);
         to->flags = (from->is_identity ? QR_COLUMN_IDENTITY : 0) |
                     (from->is_computed ? QR_COLUMN_COMPUTED : 0) |
                     (from->is_hidden ? QR_COLUMN_HIDDEN : 0) |

@@ -287,8 +287,8 @@ enum qr_status qri_target_reach(struct qri_compile *c, struct qri_source *source
     return QR_OK;
 }
 
-static enum qr_status check_writable(struct qri_compile *c, const struct qr_cat_column *col,
-                                     bool is_insert)
+static enum qr_status check_writable(struct qri_compile *c, const struct qr_cat_object *table,
+                                     const struct qr_cat_column *col, bool is_insert)
 {
     const char *name = qri_text_z(c, col->name);
     if (col->is_computed)
@@ -297,6 +297,8 @@ static enum qr_status check_writable(struct qri_compile *c, const struct qr_cat_
         return QR_OK;
     if (col->is_identity)
         return qr_sql_fail(c->err, 8102, name);
+    if (qr_cat_is_period(table, col))
+        return qr_sql_fail(c->err, 13537, qri_table_z(c, table));
     return col->type.id == QR_TYPE_ROWVERSION ? qr_sql_fail(c->err, 272) : QR_OK;
 }
 
@@ -332,5 +334,5 @@ enum qr_status qri_target_column(struct qri_compile *c, const struct qri_target 
         column = (size_t)(col - t->object->columns);
     }
     *ret_column = column;
-    return check_writable(c, &t->object->columns[column], is_insert);
+    return check_writable(c, t->object, &t->object->columns[column], is_insert);
 }

@@ -119,6 +119,12 @@ size_t qr_cat_column_index(const struct qr_cat_object *obj, uint32_t column_id)
     return SIZE_MAX;
 }
 
+bool qr_cat_is_period(const struct qr_cat_object *obj, const struct qr_cat_column *column)
+{
+    return obj->period_start != 0 &&
+           (column->column_id == obj->period_start || column->column_id == obj->period_end);
+}
+
 const struct qr_cat_column *qr_cat_column_by_id(const struct qr_cat_object *obj, uint32_t column_id)
 {
     size_t i = qr_cat_column_index(obj, column_id);

@@ -58,6 +58,8 @@ QR_NODISCARD enum qr_status qri_dml_new(struct qri_compile *c, const struct qri_
                                         struct qr_plan *plan, struct qr_plan_dml **ret_dml);
 QR_NODISCARD enum qr_status qri_default(struct qri_compile *c, const struct qr_cat_object *table,
                                         size_t column, const struct qr_expr **ret_expr);
+/* "database.schema.table", as messages name it. */
+const char *qri_table_z(struct qri_compile *c, const struct qr_cat_object *table);
 /* `expr` in the type of the target's column, 2628 if it does not fit. */
 QR_NODISCARD enum qr_status qri_assign(struct qri_compile *c, const struct qr_cat_object *table,
                                        size_t column, const struct qr_expr *expr,

@@ -136,6 +136,17 @@ static void table_sample(struct qri_parser *p, struct qr_ast_table_source *table
     table->sample = sample;
 }
 
+/* A constant, {ts '...'} among them, or a variable. */
+static struct qr_ast_expr *system_time_value(struct qri_parser *p)
+{
+    if (!qri_p_at_sym(p, '{'))
+        return qri_p_simple_value(p);
+    struct qr_ast_expr *value = qri_p_odbc_escape(p);
+    if (value->kind != QR_AE_LITERAL)
+        qri_p_syntax(p);
+    return value;
+}
+
 static void system_time(struct qri_parser *p, struct qr_ast_table_source *table)
 {
     if (!qri_p_accept2(p, KW_FOR, KW_SYSTEM_TIME))
@@ -145,25 +156,25 @@ static void system_time(struct qri_parser *p, struct qr_ast_table_source *table)
     } else if (qri_p_accept(p, KW_AS)) {
         qri_p_expect(p, KW_OF);
         table->temporal = QR_TEMPORAL_AS_OF;
-        table->time_from = qri_p_scalar(p);
+        table->time_from = system_time_value(p);
     } else if (qri_p_accept(p, KW_FROM)) {
         table->temporal = QR_TEMPORAL_FROM_TO;
-        table->time_from = qri_p_scalar(p);
+        table->time_from = system_time_value(p);
         qri_p_expect(p, KW_TO);
-        table->time_to = qri_p_scalar(p);
+        table->time_to = system_time_value(p);
     } else if (qri_p_accept(p, KW_BETWEEN)) {
         table->temporal = QR_TEMPORAL_BETWEEN;
-        table->time_from = qri_p_scalar(p);
+        table->time_from = system_time_value(p);
         qri_p_expect(p, KW_AND);
-        table->time_to = qri_p_scalar(p);
+        table->time_to = system_time_value(p);
     } else {
         qri_p_expect(p, KW_CONTAINED);
         qri_p_expect(p, KW_IN);
         qri_p_expect_sym(p, '(');
         table->temporal = QR_TEMPORAL_CONTAINED_IN;
-        table->time_from = qri_p_scalar(p);
+        table->time_from = system_time_value(p);
         qri_p_expect_sym(p, ',');
-        table->time_to = qri_p_scalar(p);
+        table->time_to = system_time_value(p);
         qri_p_expect_sym(p, ')');
     }
 }

@@ -70,6 +70,67 @@ static void test_a_principal_keeps_how_he_is_known(void **state)
         assert_int_equal(read_principal(bytes, &got), QR_CORRUPT);
 }
 
+static enum qr_status read_object(size_t bytes, struct qr_cat_object *ret)
+{
+    struct qr_err err = {0};
+    return qri_body_decode_object(&arena, buf.data, bytes, ret, &err);
+}
+
+static void test_a_table_keeps_its_period_and_history(void **state)
+{
+    (void)state;
+    struct qr_cat_column columns[] = {
+        {.column_id = 1, .name = qr_str("a"), .type = qr_type_of(QR_TYPE_INT)},
+        {.column_id = 2, .name = qr_str("b"), .type = qr_type_of(QR_TYPE_DATETIME2)},
+        {.column_id = 4, .name = qr_str("c"), .type = qr_type_of(QR_TYPE_DATETIME2)}};
+    struct qr_cat_object got, table = {.object_id = 9,
+                                       .name = qr_str("t"),
+                                       .type = QR_CAT_TABLE,
+                                       .columns = columns,
+                                       .column_count = 3};
+    qri_body_encode_object(&buf, &table);
+    assert_int_equal(buf.data[0], 1); /* earlier versions can read it */
+    qr_buf_clear(&buf);
+    table.period_start = 2;
+    table.period_end = 4;
+    table.history_id = 10;
+    table.retention = QR_RETENTION_MONTH;
+    table.retention_count = 6;
+    qri_body_encode_object(&buf, &table);
+    assert_int_equal(buf.data[0], 5);
+    assert_int_equal(read_object(buf.len, &got), QR_OK);
+    assert_int_equal(got.period_start, 2);
+    assert_int_equal(got.period_end, 4);
+    assert_int_equal(got.history_id, 10);
+    assert_int_equal(got.retention, QR_RETENTION_MONTH);
+    assert_int_equal(got.retention_count, 6);
+    for (size_t bytes = 0; bytes < buf.len; bytes++)
+        assert_int_equal(read_object(bytes, &got), QR_CORRUPT);
+}
+
+static void test_a_period_is_of_columns_that_can_be_one(void **state)
+{
+    (void)state;
+    struct qr_cat_column columns[] = {
+        {.column_id = 1, .name = qr_str("a"), .type = qr_type_of(QR_TYPE_INT)},
+        {.column_id = 2, .name = qr_str("b"), .type = qr_type_of(QR_TYPE_DATETIME2)}};
+    static const struct {
+        uint32_t start, end;
+    } wrong[] = {{2, 1}, {1, 2}, {2, 2}, {2, 0}, {2, 7}};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct qr_cat_object got, table = {.object_id = 9,
+                                           .name = qr_str("t"),
+                                           .type = QR_CAT_TABLE,
+                                           .columns = columns,
+                                           .column_count = 2,
+                                           .period_start = wrong[i].start,
+                                           .period_end = wrong[i].end};
+        qr_buf_clear(&buf);
+        qri_body_encode_object(&buf, &table);
+        assert_int_equal(read_object(buf.len, &got), QR_CORRUPT);
+    }
+}
+
 static enum qr_status read_permission(struct qr_perm_row *ret)
 {
     struct qr_err err = {0};
@@ -109,12 +170,6 @@ static void test_a_permission_is_kept_by_its_code(void **state)
     struct qr_err err = {0};
     for (size_t bytes = 0; bytes < buf.len; bytes++)
         assert_int_equal(qri_body_decode_permission(buf.data, bytes, &got, &err), QR_CORRUPT);
-}
-
-static enum qr_status read_object(size_t bytes, struct qr_cat_object *ret)
-{
-    struct qr_err err = {0};
-    return qri_body_decode_object(&arena, buf.data, bytes, ret, &err);
 }
 
 static void test_a_policy_keeps_its_predicates(void **state)
@@ -198,6 +253,8 @@ int main(void)
         TEST(test_a_permission_is_kept_by_its_code),
         TEST(test_a_policy_keeps_its_predicates),
         TEST(test_a_table_keeps_its_masks),
+        TEST(test_a_table_keeps_its_period_and_history),
+        TEST(test_a_period_is_of_columns_that_can_be_one),
     };
     return cmocka_run_group_tests_name("engine/catalog_body", tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@ static const struct batch batches[] = {
      "rollback",
      "ENV BEGIN\n"
      "DONE\n"
-     "MSG 40510 16 1 line 6: FOR SYSTEM_TIME and FOR PATH are not supported\n"
+     "MSG 13544 16 1 line 6: Temporal FOR SYSTEM_TIME clause can only be used with system-versioned tables. 'testdb.dbo.w' is not a system-versioned table.\n"
      "DONE error\n"},
     {"set implicit_transactions on\n"
      "insert w values (4,4)\n"

@@ -143,6 +143,15 @@ struct qr_cat_predicate {
     struct qr_str text;   /* the call, "([rls].[f]([tenant]))" */
 };
 
+/* HISTORY_RETENTION_PERIOD; the numbers are those of sys.tables and on disk. */
+enum qr_cat_retention {
+    QR_RETENTION_INFINITE = 0,
+    QR_RETENTION_DAY = 3,
+    QR_RETENTION_WEEK = 4,
+    QR_RETENTION_MONTH = 5,
+    QR_RETENTION_YEAR = 6,
+};
+
 struct qr_cat_object {
     uint32_t object_id; /* > 0; never reused in a database */
     uint32_t schema_id;
@@ -173,6 +182,11 @@ struct qr_cat_object {
     size_t trigger_count;
     const struct qr_cat_object **policies; /* that have predicates on it, enabled or not */
     size_t policy_count;
+    uint32_t period_start, period_end; /* column ids of PERIOD FOR SYSTEM_TIME; 0: none */
+    uint32_t history_id;               /* system-versioned: where earlier versions of rows go */
+    uint32_t history_of;               /* a history table: of which table */
+    enum qr_cat_retention retention;   /* system-versioned: unit of ... */
+    uint32_t retention_count;
     uint64_t links; /* differs when one of the above lists does, or what it points to */
 
     struct qr_str text; /* whole CREATE text of a module or view; synonym: base name */
@@ -239,6 +253,8 @@ const struct qr_cat_column *qr_cat_column_by_id(const struct qr_cat_object *obj,
                                                 uint32_t column_id);
 /* Who owns it: its own owner, or that of its schema; constraints and triggers are their table's. */
 uint32_t qr_cat_owner(const struct qr_catalog *cat, const struct qr_cat_object *obj);
+/* GENERATED ALWAYS AS ROW START or END: the engine alone gives it values. */
+bool qr_cat_is_period(const struct qr_cat_object *obj, const struct qr_cat_column *column);
 size_t qr_cat_column_index(const struct qr_cat_object *obj,
                            uint32_t column_id); /* SIZE_MAX: none */
 const struct qr_cat_usertype *qr_cat_usertype_find(const struct qr_catalog *cat, uint32_t schema_id,
