@@ -90,6 +90,11 @@ static struct qri_cursor *find_in(struct qri_cursor *list, struct qr_str name)
     return list;
 }
 
+struct qri_cursor *qri_cursor_find_global(struct qr_session *session, struct qr_str name)
+{
+    return find_in(session->cursors, name);
+}
+
 static struct qri_cursor *find(struct qri_frame *frame, struct qr_str name, bool global_only)
 {
     struct qri_cursor *cursor = NULL;
@@ -334,7 +339,7 @@ static const char *fetch_name(enum qr_ast_fetch fetch)
 }
 
 /* The keys of its tables stand behind what was selected. */
-static size_t visible_columns(const struct qri_cursor *cursor)
+size_t qri_cursor_visible(const struct qri_cursor *cursor)
 {
     size_t n = cursor->column_count;
     while (n > 0 && (cursor->columns[n - 1].flags & QR_COLUMN_ROW_KEY) != 0)
@@ -381,7 +386,7 @@ static enum qr_status fetch_into(struct qri_frame *frame, const struct qr_ast_cu
                                  struct qri_cursor *cursor, const struct qr_value *values,
                                  struct qr_err *err)
 {
-    if (stmt->into.count != visible_columns(cursor))
+    if (stmt->into.count != qri_cursor_visible(cursor))
         return qr_sql_fail(err, 16924);
     for (size_t i = 0; values != NULL && i < stmt->into.count; i++) {
         uint32_t slot = 0;
@@ -412,7 +417,7 @@ static enum qr_status fetch(struct qri_frame *frame, const struct qr_ast_cursor 
     session->rowcount = found;
     if (stmt->into.count > 0)
         return fetch_into(frame, stmt, cursor, found ? values : NULL, err);
-    size_t count = visible_columns(cursor);
+    size_t count = qri_cursor_visible(cursor);
     QR_TRY(sink->columns(sink->ctx, cursor->columns, count, NULL, 0));
     if (found)
         QR_TRY(sink->row(sink->ctx, values, count));
@@ -441,7 +446,7 @@ enum qr_status qri_cursor_key(struct qri_frame *frame, struct qr_str name, uint3
     QR_TRY(find_by_name(frame, name, &cursor, err));
     if (!cursor->is_open)
         return qr_sql_fail(err, 16917);
-    size_t first = visible_columns(cursor), at = first;
+    size_t first = qri_cursor_visible(cursor), at = first;
     if (cursor->is_read_only || first == cursor->column_count)
         return qr_sql_fail(err, 16929);
     while (at < cursor->column_count && cursor->columns[at].source_column_id != object_id)
@@ -485,6 +490,11 @@ static void drop_name(struct qri_cursor **list, struct qri_cursor *cursor)
     *list = cursor->next;
     cursor->next = NULL;
     qri_cursor_unref(cursor);
+}
+
+void qri_cursor_drop(struct qr_session *session, struct qri_cursor *cursor)
+{
+    drop_name(&session->cursors, cursor);
 }
 
 static enum qr_status deallocate(struct qri_frame *frame, const struct qr_ast_cursor *stmt,

@@ -2,6 +2,13 @@
 #pragma once
 #include "frame.h"
 
+/* Of a cursor by procedure (cursor_api.h). */
+struct qri_api_cursor {
+    int32_t handle; /* 0: it is a T-SQL cursor */
+    int32_t scrollopt, ccopt;
+    int64_t first, rows; /* the fetch buffer; first: as `position` */
+};
+
 struct qri_cursor {
     uint32_t refs;           /* names and variables */
     struct qri_cursor *next; /* of the frame's or session's list */
@@ -16,6 +23,7 @@ struct qri_cursor {
     size_t column_count;
     struct qr_arena arena;
     int64_t position; /* 0-based row; -1 before the first, count after the last */
+    struct qri_api_cursor api;
 };
 
 /* SET @c = @d, SET @c = CURSOR ... FOR ... */
@@ -23,6 +31,11 @@ QR_NODISCARD enum qr_status qri_cursor_set(struct qri_frame *frame, const struct
                                            uint32_t slot, struct qr_err *err);
 void qri_cursor_unref(struct qri_cursor *cursor); /* accepts NULL */
 void qri_cursors_free(struct qri_cursor **list);
+/* A global one, by its name or itself. */
+struct qri_cursor *qri_cursor_find_global(struct qr_session *session, struct qr_str name);
+void qri_cursor_drop(struct qr_session *session, struct qri_cursor *cursor);
+/* Columns in front of the keys of its tables. */
+size_t qri_cursor_visible(const struct qri_cursor *cursor);
 /* Of the row where it stands, as sql_variant: column `ordinal` of the key of a table that its
  * SELECT names; NULL in rows that have none of it. 16916, 16917, 16929, 16931, 16933. `name` has
  * its @ if it is a variable's. */

@@ -11,6 +11,10 @@ QR_NODISCARD enum qr_status qri_prepare(struct qr_session *session, struct qr_st
                                         struct qr_str params, int32_t *ret_handle);
 QR_NODISCARD enum qr_status qri_execute(struct qr_session *session, int32_t handle,
                                         struct qri_call_arg *args, size_t arg_count);
+/* What was prepared: copies. 8179. */
+QR_NODISCARD enum qr_status qri_prepared_text(struct qr_session *session, int32_t handle,
+                                              struct qr_arena *arena, struct qr_str *ret_text,
+                                              struct qr_str *ret_params);
 QR_NODISCARD enum qr_status qri_unprepare(struct qr_session *session, int32_t handle);
 
 void qri_bulk_clear(struct qr_session *session); /* forgets an INSERT BULK that was announced */

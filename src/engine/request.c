@@ -343,6 +343,19 @@ enum qr_status qr_session_execute(struct qr_session *session, int32_t handle,
     return qri_request_end(session, status, QR_DONE_PROC);
 }
 
+enum qr_status qri_prepared_text(struct qr_session *session, int32_t handle, struct qr_arena *arena,
+                                 struct qr_str *ret_text, struct qr_str *ret_params)
+{
+    const struct qri_prepared *prepared = find_prepared(session, handle);
+    if (prepared == NULL)
+        return qr_sql_fail(&session->err, 8179, (int)handle);
+    *ret_text = qr_arena_str(arena, prepared->text);
+    *ret_params = qr_arena_str(arena, prepared->params);
+    return ret_text->p == NULL || ret_params->p == NULL
+               ? qr_fail(&session->err, QR_NOMEM, "open a cursor")
+               : QR_OK;
+}
+
 enum qr_status qri_unprepare(struct qr_session *session, int32_t handle)
 {
     struct qri_prepared *prepared = find_prepared(session, handle);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "access_int.h"
 #include "applock_int.h"
+#include "cursor_api.h"
 #include "describe_int.h"
 #include "ddl_host.h"
 #include "ddl_int.h"
@@ -492,6 +493,15 @@ static enum qr_status sp_recompile(struct qr_session *session, struct qri_call_a
 static const struct qri_sysproc procedures[] = {
     {"sp_addextendedproperty", sp_addextendedproperty},
     {"sp_cleanup_temporal_history", qri_sp_cleanup_temporal_history},
+    {"sp_cursor", qri_sp_cursor},
+    {"sp_cursorclose", qri_sp_cursorclose},
+    {"sp_cursorexecute", qri_sp_cursorexecute},
+    {"sp_cursorfetch", qri_sp_cursorfetch},
+    {"sp_cursoropen", qri_sp_cursoropen},
+    {"sp_cursoroption", qri_sp_cursoroption},
+    {"sp_cursorprepare", qri_sp_cursorprepare},
+    {"sp_cursorprepexec", qri_sp_cursorprepexec},
+    {"sp_cursorunprepare", qri_sp_cursorunprepare},
     {"sp_delete_database_firewall_rule", sp_delete_database_firewall_rule},
     {"sp_delete_firewall_rule", sp_delete_firewall_rule},
     {"sp_describe_first_result_set", sp_describe_first_result_set},

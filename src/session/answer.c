@@ -85,6 +85,28 @@ static void describe_column(const struct qr_plan_column *from, struct qr_tds_col
     }
 }
 
+/* Of results with hidden columns, which some clients know by COLINFO only. No tables are named. */
+static enum qr_status put_colinfo(struct qri_served *s, const struct qr_plan_column *columns,
+                                  size_t count)
+{
+    bool has_hidden = false;
+    for (size_t i = 0; i < count; i++)
+        has_hidden |= (columns[i].flags & QR_COLUMN_HIDDEN) != 0;
+    if (!has_hidden)
+        return QR_OK;
+    struct qr_tds_colinfo *infos =
+        qr_arena_array(&s->answer.arena_result, count + 1, sizeof *infos);
+    if (infos == NULL)
+        return QR_NOMEM;
+    for (size_t i = 0; i < count; i++) {
+        infos[i].status = (columns[i].flags & QR_COLUMN_KEY) != 0 ? QR_TDS_COLINFO_KEY : 0;
+        if ((columns[i].flags & QR_COLUMN_HIDDEN) != 0)
+            infos[i].status |= QR_TDS_COLINFO_HIDDEN;
+    }
+    qr_tds_put_colinfo(&s->writer, infos, count);
+    return QR_OK;
+}
+
 static enum qr_status sink_columns(void *ctx, const struct qr_plan_column *columns, size_t count,
                                    const int *order_columns, size_t order_count)
 {
@@ -108,6 +130,8 @@ static enum qr_status sink_columns(void *ctx, const struct qr_plan_column *colum
     a->last_is_error = false;
     qri_answer_go_on(s);
     qr_tds_rows_put_metadata(&a->rows, &s->writer);
+    if (put_colinfo(s, columns, count) != QR_OK)
+        return QR_NOMEM;
     qr_tds_put_order(&s->writer, order_columns, order_count);
     return writer_verdict(s);
 }

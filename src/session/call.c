@@ -140,30 +140,43 @@ static enum qr_status run_prepexec(struct qri_served *s, const struct qr_tds_rpc
     return prepare_and_execute(s, rpc, text, text_of(param_at(rpc, 1)), 3, err);
 }
 
+/* "EXEC procedure @P0, @a = @P1 OUTPUT" and "@P0 int, @P1 int OUTPUT" for the arguments from
+ * `first` on; names only from `named_from` on. */
+static enum qr_status exec_text(const struct qr_tds_rpc *rpc, struct qr_str procedure, size_t first,
+                                size_t named_from, struct qr_buf *text, struct qr_buf *params,
+                                struct qr_err *err)
+{
+    qr_buf_printf(text, "EXEC %.*s", (int)procedure.n, procedure.p);
+    for (size_t i = first; i < rpc->param_count; i++) {
+        const struct qr_tds_param *p = &rpc->params[i];
+        char type[QR_TYPE_NAME_BYTES];
+        const char *comma = i == first ? "" : ",";
+        const char *output = p->is_output ? " OUTPUT" : "";
+        qr_buf_printf(text, "%s ", comma);
+        if (i >= named_from && p->name.n > 0)
+            qr_buf_printf(text, "%.*s = ", (int)p->name.n, p->name.p);
+        qr_buf_printf(text, "@P%zu%s", i - first, output);
+        qr_buf_printf(params, "%s@P%zu %s%s", comma, i - first, qr_type_print(&p->type, type),
+                      output);
+    }
+    QR_TRY(qr_buf_status(text, err));
+    return qr_buf_status(params, err);
+}
+
+enum { EXEC_TEXT_BYTES_MAX = 1 << 20 };
+
 /* sp_prepexecrpc @handle OUTPUT, N'procedure', arguments: prepared as an EXEC of that procedure
  * with one parameter for each argument. */
 static enum qr_status run_prepexecrpc(struct qri_served *s, const struct qr_tds_rpc *rpc,
                                       struct qr_err *err)
 {
-    enum { FIRST = 2, TEXT_BYTES_MAX = 1 << 20 };
+    enum { FIRST = 2 };
     struct qr_str procedure = {"", 0};
     QR_TRY(statement_of(rpc, 1, "@RPCCall", &procedure, err));
     struct qr_buf text, params;
-    qr_buf_init(&text, TEXT_BYTES_MAX);
-    qr_buf_init(&params, TEXT_BYTES_MAX);
-    qr_buf_printf(&text, "EXEC %.*s", (int)procedure.n, procedure.p);
-    for (size_t i = FIRST; i < rpc->param_count; i++) {
-        const struct qr_tds_param *p = &rpc->params[i];
-        char type[QR_TYPE_NAME_BYTES];
-        const char *comma = i == FIRST ? "" : ",";
-        const char *output = p->is_output ? " OUTPUT" : "";
-        qr_buf_printf(&text, "%s @P%zu%s", comma, i - FIRST, output);
-        qr_buf_printf(&params, "%s@P%zu %s%s", comma, i - FIRST, qr_type_print(&p->type, type),
-                      output);
-    }
-    enum qr_status status = qr_buf_status(&text, err);
-    if (status == QR_OK)
-        status = qr_buf_status(&params, err);
+    qr_buf_init(&text, EXEC_TEXT_BYTES_MAX);
+    qr_buf_init(&params, EXEC_TEXT_BYTES_MAX);
+    enum qr_status status = exec_text(rpc, procedure, FIRST, SIZE_MAX, &text, &params, err);
     if (status == QR_OK)
         status = prepare_and_execute(s, rpc, qr_str_n((char *)text.data, text.len),
                                      qr_str_n((char *)params.data, params.len), FIRST, err);
@@ -181,11 +194,35 @@ static enum qr_status run_unprepare(struct qri_served *s, const struct qr_tds_rp
     return QR_OK;
 }
 
+/* Cursors by procedure are the engine's, whose procedures run within a batch: one EXEC. */
 static enum qr_status run_cursor(struct qri_served *s, const struct qr_tds_rpc *rpc,
                                  struct qr_err *err)
 {
-    (void)s;
-    return qr_sql_fail(err, 40510, qr_tds_proc_name(rpc->id)); /* server cursors by procedure */
+    enum { VALUES = 4 }; /* of sp_cursor: their names are columns */
+    size_t named_from = rpc->id == QR_TDS_PROC_CURSOR ? VALUES : SIZE_MAX;
+    struct qr_arg *args = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < rpc->param_count; i++)
+        if (rpc->params[i].type.id == QR_TYPE_TABLE)
+            return qr_sql_fail(err, 16902, qr_tds_proc_name(rpc->id), "value");
+    struct qr_buf text, params;
+    qr_buf_init(&text, EXEC_TEXT_BYTES_MAX);
+    qr_buf_init(&params, EXEC_TEXT_BYTES_MAX);
+    enum qr_status status =
+        exec_text(rpc, qr_str(qr_tds_proc_name(rpc->id)), 0, named_from, &text, &params, err);
+    if (status == QR_OK)
+        status = qri_args_make(s, rpc, 0, &args, &count, err);
+    for (size_t i = 0; status == QR_OK && i < count; i++)
+        args[i].name = (struct qr_str){NULL, 0};
+    if (status == QR_OK)
+        qri_answer_verdict(s,
+                           qr_session_execute_sql(s->engine, qr_str_n((char *)text.data, text.len),
+                                                  qr_str_n((char *)params.data, params.len), args,
+                                                  count, &s->sink));
+    qri_args_free(args, count);
+    qr_buf_done(&text);
+    qr_buf_done(&params);
+    return status;
 }
 
 static enum qr_status run_reset(struct qri_served *s, const struct qr_tds_rpc *rpc,

@@ -138,8 +138,102 @@ public class Jtds {
             s.setMaxRows(3);
             return rows(s.executeQuery("SELECT a FROM child ORDER BY a"), "a");
         });
-        say("scrolled", () -> c.createStatement(ResultSet.TYPE_SCROLL_INSENSITIVE, ResultSet.CONCUR_READ_ONLY)
-                                .executeQuery("SELECT 1").last());
+    }
+
+    /* Cursors of the server: result sets that scroll or change rows, names, useCursors. */
+    static void cursors(Connection c, String url, String user) throws Exception {
+        c.createStatement().execute("CREATE TABLE cur (i int PRIMARY KEY, v nvarchar(20), n int) INSERT cur VALUES "
+                                    + "(1, N'a', 10), (2, N'b', 20), (3, N'c', 30), (4, N'd', 40)");
+        String all = "SELECT i, v, n FROM cur ORDER BY i";
+        say("scrolled", () -> {
+            ResultSet r = c.createStatement(ResultSet.TYPE_SCROLL_INSENSITIVE, ResultSet.CONCUR_READ_ONLY).executeQuery(all);
+            StringBuilder out = new StringBuilder();
+            boolean[] moves = {r.last(), r.previous(), r.absolute(2), r.relative(-1), r.previous(), r.next(), r.absolute(-1),
+                               r.next(), r.absolute(99), r.first()};
+            for (boolean moved : moves)
+                out.append(moved ? 1 : 0);
+            r.afterLast();
+            r.previous();
+            out.append(" ").append(r.getInt(1)).append(" ").append(r.getRow()).append(r.isLast());
+            r.beforeFirst();
+            out.append(" ").append(rows(r, "i", "v")).append(" ").append(r.getMetaData().getColumnCount());
+            r.close();
+            return out;
+        });
+        say("scrolled with parameters", () -> {
+            PreparedStatement p = c.prepareStatement("SELECT i FROM cur WHERE n >= ? AND v <> ? ORDER BY i",
+                                                     ResultSet.TYPE_SCROLL_INSENSITIVE, ResultSet.CONCUR_READ_ONLY);
+            StringBuilder out = new StringBuilder();
+            for (int least : new int[] {10, 25}) {
+                p.setInt(1, least);
+                p.setString(2, "d");
+                ResultSet r = p.executeQuery();
+                r.last();
+                out.append(r.getInt(1)).append("/").append(r.getRow()).append(" ");
+            }
+            p.close();
+            return out;
+        });
+        say("updated", () -> {
+            ResultSet r = c.createStatement(ResultSet.TYPE_SCROLL_SENSITIVE, ResultSet.CONCUR_UPDATABLE).executeQuery(all);
+            r.absolute(2);
+            r.updateString("v", "grün");
+            r.updateNull("n");
+            r.updateRow();
+            r.next();
+            r.deleteRow();
+            r.moveToInsertRow();
+            r.updateInt("i", 9);
+            r.updateString("v", "new");
+            r.insertRow();
+            r.close();
+            return rows(c.createStatement().executeQuery(all), "i", "v", "n");
+        });
+        say("updated forward", () -> {
+            ResultSet r = c.createStatement(ResultSet.TYPE_FORWARD_ONLY, ResultSet.CONCUR_UPDATABLE).executeQuery(all);
+            while (r.next()) {
+                r.updateInt("n", r.getInt(1) * 100);
+                r.updateRow();
+            }
+            r.close();
+            return rows(c.createStatement().executeQuery(all), "n");
+        });
+        say("named", () -> {
+            Statement s = c.createStatement(ResultSet.TYPE_FORWARD_ONLY, ResultSet.CONCUR_UPDATABLE);
+            s.setCursorName("mine");
+            ResultSet r = s.executeQuery("SELECT i, v, n FROM cur ORDER BY i FOR UPDATE");
+            r.next();
+            r.next();
+            int count = c.createStatement().executeUpdate("UPDATE cur SET v = N'by name' WHERE CURRENT OF " + r.getCursorName());
+            r.close();
+            return count + " " + rows(c.createStatement().executeQuery(all), "v");
+        });
+        say("not found", () -> c.createStatement(ResultSet.TYPE_SCROLL_INSENSITIVE, ResultSet.CONCUR_READ_ONLY)
+                                .executeQuery("SELECT * FROM nosuch"));
+        try (Connection d = DriverManager.getConnection(url + ";useCursors=true;prepareSQL=3", user,
+                                                        System.getenv("QUIRE_PASSWORD"))) {
+            say("useCursors", () -> {
+                ResultSet a = d.createStatement().executeQuery(all);
+                a.next();
+                ResultSet b = d.createStatement().executeQuery("SELECT i FROM cur ORDER BY i DESC");
+                b.next();
+                a.next();
+                String out = a.getInt(1) + " " + b.getInt(1) + " " + rows(b, "i");
+                return out + " " + rows(a, "i");
+            });
+            say("prepared cursor", () -> {
+                PreparedStatement p = d.prepareStatement("SELECT i FROM cur WHERE i > ? ORDER BY i",
+                                                         ResultSet.TYPE_SCROLL_INSENSITIVE, ResultSet.CONCUR_READ_ONLY);
+                StringBuilder out = new StringBuilder();
+                for (int least : new int[] {0, 1, 3}) {
+                    p.setInt(1, least);
+                    ResultSet r = p.executeQuery();
+                    r.last();
+                    out.append(r.getRow());
+                }
+                return out;
+            });
+        }
     }
 
     public static void main(String[] args) throws Exception {
@@ -156,6 +250,7 @@ public class Jtds {
             metadata(c);
             values(c);
             calls(c);
+            cursors(c, args[0], args[1]);
         }
     }
 }

@@ -40,7 +40,11 @@ class Jtds(unittest.TestCase):
             "read": "häß€𝄞 1234567890123456789012345678.0123456789 true true true",
             "batch": "200", "duplicate": "2627 23000", "parentless": "547 23000", "no table": "208 S0002",
             "procedure": "2 7 grün", "savepoint": "1", "levels": "1234", "timeout": "0 HYT00", "limited": "0; 1; 2",
-            "scrolled": "40510 S1000",  # a cursor of the server, which is not there
+            "scrolled": "1111011001 4 4true 1,a; 2,b; 3,c; 4,d 3",
+            "scrolled with parameters": "3/3 3/1 ",
+            "updated": "1,a,10; 2,grün,null; 4,d,40; 9,new,null", "updated forward": "100; 200; 400; 900",
+            "named": "1 a; by name; d; new", "not found": "208 S0002",
+            "useCursors": "2 9 4; 2; 1 4; 9", "prepared cursor": "432",
         }
         self.assertEqual({name: said.get(name) for name in wanted}, wanted)
         self.assertIn("ix_n,0,n; ix_n,0,d", said["indexes"])

@@ -153,9 +153,18 @@ static void test_calls_that_fail(void **state)
     run_call(&f, &c);
     assert_string_equal(f.words, "ERROR102 STATUS=-6 VALUE0=null DONEPROC:error");
 
-    c = call_id(2); /* sp_cursoropen */
+    c = call_id(2); /* sp_cursoropen: one EXEC, its names forgotten */
+    add_null_output(&c, "@cursor");
+    add_text(&c, "@stmt", "SELECT 1");
     run_call(&f, &c);
-    assert_string_equal(f.words, "ERROR40510 DONEINPROC:more,error STATUS=-6 DONEPROC:error");
+    assert_non_null(
+        strstr(fake.log, "sql(EXEC sp_cursoropen @P0 OUTPUT, @P1;@P0 int OUTPUT,@P1 nvarchar("));
+    c = call_id(1); /* sp_cursor: from the fifth on they are columns */
+    for (int i = 0; i < 4; i++)
+        add_null_output(&c, "@a");
+    add_text(&c, "@col", "x");
+    run_call(&f, &c);
+    assert_non_null(strstr(fake.log, "@P3 OUTPUT, @col = @P4;"));
 
     c = call_id(10);
     run_call(&f, &c);
