@@ -98,10 +98,11 @@ enum qr_status qri_moving_put_cursors(struct qr_session *session, struct qr_buf 
 {
     uint32_t count = 0;
     for (struct qri_cursor *cursor = session->cursors; cursor != NULL; cursor = cursor->next)
-        count++;
+        count += cursor->api.handle == 0; /* those by procedure stay behind */
     qr_buf_add32le(dst, count);
     for (struct qri_cursor *cursor = session->cursors; cursor != NULL; cursor = cursor->next)
-        QR_TRY(put_cursor(cursor, dst, err));
+        if (cursor->api.handle == 0)
+            QR_TRY(put_cursor(cursor, dst, err));
     return QR_OK;
 }
 
