@@ -1,4 +1,5 @@
 """FreeTDS's own programs, and ODBC through its driver: tsql, freebcp, isql, pyodbc."""
+import ctypes
 import decimal
 import os
 import re
@@ -134,6 +135,48 @@ class FreeTds(unittest.TestCase):
         with self.assertRaises(pyodbc.Error) as failure:
             cursor.execute("SELECT * FROM nosuch")
         self.assertEqual(failure.exception.args[0], "42S02")
+
+    def test_odbc_cursors_of_the_server(self):
+        """Statements whose cursor type is not the default open a cursor by procedure."""
+        cursor = self.odbc().cursor()
+        cursor.execute("CREATE TABLE scrolled (i int PRIMARY KEY, v varchar(10))")
+        cursor.execute("INSERT scrolled VALUES (1, 'a'), (2, 'b'), (3, 'c')")
+        cursor.commit()
+        odbc = ctypes.CDLL("libodbc.so.2")
+        pointer = ctypes.c_void_p
+
+        def check(done, kind, handle):
+            if done not in (0, 1, 100):
+                text, state = ctypes.create_string_buffer(1000), ctypes.create_string_buffer(6)
+                odbc.SQLGetDiagRec(ctypes.c_short(kind), handle, ctypes.c_short(1), state, None, text,
+                                   ctypes.c_short(1000), None)
+                self.fail((state.value, text.value))
+            return done
+        env, dbc = pointer(), pointer()
+        check(odbc.SQLAllocHandle(1, None, ctypes.byref(env)), 1, env)
+        odbc.SQLSetEnvAttr(env, 200, pointer(3), 0)
+        check(odbc.SQLAllocHandle(2, env, ctypes.byref(dbc)), 1, env)
+        text = self.connection_string().encode()
+        check(odbc.SQLDriverConnect(dbc, None, text, ctypes.c_short(len(text)), None, 0, None, 0), 2, dbc)
+        self.addCleanup(odbc.SQLFreeHandle, 2, dbc)
+        self.addCleanup(odbc.SQLDisconnect, dbc)
+        seen = {}
+        for kind, name in ((3, "static"), (1, "keyset"), (2, "dynamic")):
+            stmt, value, size = pointer(), ctypes.c_int(), ctypes.c_long()
+            check(odbc.SQLAllocHandle(3, dbc, ctypes.byref(stmt)), 2, dbc)
+            check(odbc.SQLSetStmtAttr(stmt, 6, pointer(kind), 0), 3, stmt)  # SQL_ATTR_CURSOR_TYPE
+            check(odbc.SQLBindCol(stmt, ctypes.c_ushort(1), ctypes.c_short(4), ctypes.byref(value), ctypes.c_long(4),
+                                  ctypes.byref(size)), 3, stmt)
+            check(odbc.SQLExecDirect(stmt, b"SELECT i, v FROM scrolled ORDER BY i", -3), 3, stmt)
+            columns = ctypes.c_short()
+            check(odbc.SQLNumResultCols(stmt, ctypes.byref(columns)), 3, stmt)
+            rows = [columns.value]
+            for move in (1, 3, 4, 2, 1):  # next, last, prior, first, next
+                done = check(odbc.SQLFetchScroll(stmt, ctypes.c_short(move), ctypes.c_long(0)), 3, stmt)
+                rows.append(value.value if done != 100 else None)
+            seen[name] = rows
+            check(odbc.SQLFreeHandle(3, stmt), 3, stmt)
+        self.assertEqual(seen, {name: [2, 1, 3, 2, 1, 2] for name in ("static", "keyset", "dynamic")})
 
     def test_odbc_catalog_functions(self):
         cursor = self.odbc().cursor()

@@ -2,7 +2,8 @@
  * same session: for databases that go to another node while clients are connected.
  *
  * What goes along: SET options, language, isolation level, @@-values, context info and session
- * context, handles of prepared statements, global cursors with their rows (not those by procedure), #tables and #procedures,
+ * context, handles of prepared statements, global cursors with their rows (not those by
+ * procedure), #tables and #procedures,
  * application locks of the session, the users that it has become (EXECUTE AS). What its login says
  * is not in it: the caller makes the new session from the same login. A transaction does not go
  * along.
