@@ -477,6 +477,8 @@ static enum qr_status close_cursor(struct qri_cursor *cursor, struct qr_err *err
         return qr_sql_fail(err, 16917);
     cursor->is_open = false;
     cursor->position = -1;
+    cursor->api.first = -1;
+    cursor->api.rows = 0;
     qr_rowset_clear(cursor->rows);
     return QR_OK;
 }

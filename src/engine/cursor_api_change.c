@@ -220,7 +220,8 @@ static enum qr_status change_rows(struct change *c, int32_t op, int64_t from, in
             c->cursor->position = row;
         status = run_text(c, op, &said, &changed, err);
     }
-    c->cursor->position = position;
+    if (c->cursor->is_open)
+        c->cursor->position = position;
     qr_buf_done(&c->text);
     qr_buf_done(&c->params);
     if (status == QR_OK && !said && changed == 0)
@@ -308,13 +309,16 @@ enum qr_status qri_sp_cursor(struct qr_session *session, struct qri_call_arg *ar
     int64_t position = c.cursor->api.first;
     if (row > 0 && row <= c.cursor->api.rows && !is_absolute)
         position += row - 1;
-    if (op != 0) {
-        QR_TRY(take_values(&c, op, args, count, err));
-        QR_TRY(run_op(&c, op, row, is_absolute, ret_status, err));
-    } else {
+    enum qr_status status = QR_OK;
+    c.cursor->refs++; /* what runs may close it */
+    if (op == 0)
         qri_api_return(session, ret_status, 0);
-    }
-    if (sets)
+    else
+        status = take_values(&c, op, args, count, err);
+    if (op != 0 && status == QR_OK)
+        status = run_op(&c, op, row, is_absolute, ret_status, err);
+    if (sets && status == QR_OK && c.cursor->is_open)
         c.cursor->position = position;
-    return QR_OK;
+    qri_cursor_unref(c.cursor);
+    return status;
 }

@@ -122,3 +122,26 @@ EXEC sp_cursorexecute 999, @c OUTPUT
 EXEC sp_cursorprepexec 1, 2
 EXEC sp_cursorclose
 GO
+-- closed and opened again under its name, and closed by its own change
+DECLARE @c int
+EXEC sp_cursoropen @c OUTPUT, N'SELECT i FROM t ORDER BY i', 1, 2
+EXEC sp_cursoroption @c, 2, N'again'
+EXEC sp_cursorfetch @c, 8, 0, 2
+CLOSE again
+EXEC sp_cursorfetch @c, 2, 0, 2
+EXEC sp_cursor @c, 2, 1, N't'
+OPEN again
+EXEC sp_cursorfetch @c, 128
+EXEC sp_cursorfetch @c, 2, 0, 2
+EXEC sp_cursor @c, 33, 0, N't', N'UPDATE t SET n = 1 EXEC sp_cursorclose -1 UPDATE t SET n = 2'
+EXEC sp_cursorfetch @c
+EXEC sp_cursoropen @c OUTPUT, N'SELECT i FROM t ORDER BY i', 1, 2
+EXEC sp_cursorfetch @c, 2, 0, 2
+BEGIN TRAN
+EXEC sp_cursor @c, 2, 0, N't'
+ROLLBACK
+EXEC sp_cursorfetch @c, 2, 0, 1
+SELECT COUNT(*) FROM t
+GO
+DEALLOCATE again
+GO
