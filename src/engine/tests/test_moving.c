@@ -191,7 +191,8 @@ static void test_a_cursor_goes_on_where_it_was(void **state)
     client_open(&f, &c);
     run(&c, "create table t (id int primary key, v decimal(20,2));"
             "insert t values (1, 1.5), (2, 2.5), (3, 3.5)");
-    run(&c, "declare c cursor for select id, v from t order by id; open c; fetch c");
+    run(&c, "declare c cursor for select id, v from t order by id; open c; fetch c;"
+            "declare @p int; exec sp_cursoropen @p output, N'select id from t', 1, 2");
     move(&f, &c);
     run(&c, "delete t where id = 2"); /* its rows were taken when it was opened */
     expect(&c, "fetch c", "COLS id int, v decimal(20,2)\nROW 2|2.50\nDONE 1\n");
@@ -204,6 +205,8 @@ static void test_a_cursor_goes_on_where_it_was(void **state)
     move(&f, &c);
     run(&c, "open c; fetch c");
     assert_non_null(strstr(qr_buf_cstr(&c.out), "ROW 1|1.50"));
+    run(&c, "exec sp_cursorfetch 1"); /* those by procedure stay behind */
+    assert_non_null(strstr(qr_buf_cstr(&c.out), "MSG 16909 "));
     client_close(&c);
     fixture_close(&f);
 }

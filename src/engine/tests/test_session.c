@@ -109,6 +109,23 @@ static void test_a_temporary_procedure_is_its_sessions_own(void **state)
     fixture_close(&f);
 }
 
+static void test_reset_ends_cursors_by_procedure(void **state)
+{
+    struct fixture f;
+    struct client c;
+    (void)state;
+    fixture_open(&f);
+    client_open(&f, &c);
+    run(&c, "declare @c int; exec sp_cursoropen @c output, N'select 7 as a', 8, 1");
+    const char *there = run(&c, "exec sp_cursorfetch 1, 2, 0, 5");
+    assert_non_null(strstr(there, "COLS a int, ROWSTAT int\nROW 7|1\n"));
+    assert_int_equal(qr_session_reset(c.session, false, client_sink(&c)), QR_OK);
+    const char *gone = run(&c, "exec sp_cursorfetch 1, 2, 0, 5");
+    assert_non_null(strstr(gone, "MSG 16909 "));
+    client_close(&c);
+    fixture_close(&f);
+}
+
 static void test_output_parameters_come_back_after_the_status(void **state)
 {
     struct fixture f;
@@ -534,6 +551,7 @@ int main(void)
         cmocka_unit_test(test_a_prepared_statement_runs_again_after_its_table_has_changed),
         cmocka_unit_test(test_a_shared_plan_is_not_used_for_another_table_of_the_same_name),
         cmocka_unit_test(test_a_temporary_procedure_is_its_sessions_own),
+        cmocka_unit_test(test_reset_ends_cursors_by_procedure),
         cmocka_unit_test(test_output_parameters_come_back_after_the_status),
         cmocka_unit_test(test_a_reader_sees_only_what_is_committed),
         cmocka_unit_test(
