@@ -145,3 +145,14 @@ SELECT COUNT(*) FROM t
 GO
 DEALLOCATE again
 GO
+GO
+-- For everybody, with the rights that the statements need.
+CREATE TABLE mine (a int PRIMARY KEY, b int); INSERT mine VALUES (1, 1), (2, 2); CREATE USER reader WITHOUT LOGIN; GRANT SELECT ON mine TO reader
+GO
+EXECUTE AS USER = 'reader'
+DECLARE @c int, @s int = 1, @cc int = 4
+EXEC sp_cursoropen @c OUTPUT, N'SELECT a, b FROM mine', @s OUTPUT, @cc OUTPUT
+EXEC sp_cursorfetch @c, 2, 0, 1
+EXEC sp_cursor @c, 33, 1, 'mine', 'SET b = 9'
+EXEC sp_cursorclose @c
+REVERT
