@@ -33,11 +33,6 @@ bool qr_descriptors_send(int link, const void *message, size_t bytes, const int 
     return n >= 0;
 }
 
-bool qr_descriptor_send(int link, const void *message, size_t bytes, int fd)
-{
-    return qr_descriptors_send(link, message, bytes, &fd, 1);
-}
-
 static size_t take_descriptors(struct msghdr *msg, int *ret_fds, size_t count_max)
 {
     int fds[QR_DESCRIPTORS_MAX];
@@ -80,13 +75,6 @@ ssize_t qr_descriptors_receive(int link, void *dst, size_t bytes, int *ret_fds, 
     *ret_count = take_descriptors(&msg, ret_fds, count_max);
     *ret_flags = msg.msg_flags;
     return n;
-}
-
-ssize_t qr_descriptor_receive(int link, void *dst, size_t bytes, int *ret_fd, int *ret_flags)
-{
-    size_t count;
-    *ret_fd = -1;
-    return qr_descriptors_receive(link, dst, bytes, ret_fd, 1, &count, ret_flags);
 }
 
 bool qr_descriptor_vanished(int fd)

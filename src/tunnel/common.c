@@ -24,13 +24,14 @@ bool qri_tunnel_is_ours(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 && peer.uid == geteuid();
 }
 
-ssize_t qri_tunnel_catch(int link, void *dst, size_t bytes, int *ret_fd)
+ssize_t qri_tunnel_catch(int link, void *dst, size_t bytes, int ret_fds[QRI_TUNNEL_FDS])
 {
     int flags = 0;
-    ssize_t n = qr_descriptor_receive(link, dst, bytes, ret_fd, &flags);
-    if ((flags & MSG_TRUNC) != 0 && *ret_fd >= 0) {
-        close(*ret_fd);
-        *ret_fd = -1;
-    }
+    size_t count = 0;
+    ssize_t n = qr_descriptors_receive(link, dst, bytes, ret_fds, QRI_TUNNEL_FDS, &count, &flags);
+    while ((flags & MSG_TRUNC) != 0 && count > 0)
+        close(ret_fds[--count]);
+    while (count < QRI_TUNNEL_FDS)
+        ret_fds[count++] = -1;
     return n;
 }

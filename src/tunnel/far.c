@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/endian.h"
@@ -29,6 +30,15 @@ struct session {
     int64_t heard_ns;
 };
 
+/* What a session that moves has with it, while it is on its way. */
+struct state {
+    struct state *next;
+    uint64_t id;
+    int fd;
+    size_t bytes;
+    int64_t heard_ns;
+};
+
 struct qr_tunnel_far {
     struct qr_tunnel_far_options options;
     struct sockaddr_un node;
@@ -40,6 +50,8 @@ struct qr_tunnel_far {
     struct session *buckets[BUCKETS], *opening;
     struct session *closed; /* an event may name them until the thread fetches the next */
     size_t count;
+    struct state *states;
+    size_t state_count;
     uint8_t bytes[QR_TUNNEL_STEP_BYTES];
 };
 
@@ -144,20 +156,98 @@ static void take_answer(struct qr_tunnel_far *far, struct session *s)
     qr_rpc_answer(QR_TAKE(s->open), &iov, 1);
 }
 
-/* Hands the message to the node with one end of a pair. */
+/* ---- states; mu held ---- */
+
+static struct state **state_place(struct qr_tunnel_far *far, uint64_t id)
+{
+    struct state **at = &far->states;
+    while (*at != NULL && (*at)->id != id)
+        at = &(*at)->next;
+    return at;
+}
+
+/* Its descriptor is the caller's. */
+static int take_state(struct qr_tunnel_far *far, struct state **at)
+{
+    struct state *state = *at;
+    int fd = state->fd;
+    *at = state->next;
+    far->state_count -= 1;
+    free(state);
+    return fd;
+}
+
+static struct state *new_state(struct qr_tunnel_far *far)
+{
+    struct state *state = NULL;
+    if (far->state_count < QRI_TUNNEL_STATES_MAX && !far->stop)
+        state = calloc(1, sizeof *state);
+    if (state == NULL)
+        return NULL;
+    state->fd = memfd_create("session", MFD_CLOEXEC);
+    if (state->fd < 0) {
+        free(state);
+        return NULL;
+    }
+    do
+        qr_env_random(far->options.env, &state->id, sizeof state->id);
+    while (state->id == 0 || *state_place(far, state->id) != NULL);
+    state->next = far->states;
+    far->states = state;
+    far->state_count += 1;
+    return state;
+}
+
+static enum qr_status add_state(struct qr_tunnel_far *far, const uint8_t *body, size_t bytes,
+                                uint64_t *ret_id)
+{
+    if (bytes <= 8 || bytes - 8 > QRI_TUNNEL_STATE_STEP)
+        return QR_PROTOCOL;
+    uint64_t id = qr_get64le(body);
+    struct state *state = id == 0 ? new_state(far) : *state_place(far, id);
+    if (state == NULL)
+        return id == 0 ? QR_BUSY : QR_NOT_FOUND;
+    bool fits = state->bytes + bytes - 8 <= QRI_TUNNEL_STATE_BYTES_MAX;
+    if (!fits ||
+        pwrite(state->fd, body + 8, bytes - 8, (off_t)state->bytes) != (ssize_t)(bytes - 8)) {
+        close(take_state(far, state_place(far, state->id)));
+        return fits ? QR_NOMEM : QR_TOO_BIG;
+    }
+    state->bytes += bytes - 8;
+    state->heard_ns = now_ns(far);
+    *ret_id = state->id;
+    return QR_OK;
+}
+
+static void serve_state(struct qr_tunnel_far *far, struct qr_rpc_request *own_request)
+{
+    uint64_t id = 0;
+    uint8_t answer[8];
+    enum qr_status status = add_state(far, own_request->body, own_request->bytes, &id);
+    explicit_bzero((void *)(uintptr_t)own_request->body, own_request->bytes);
+    qr_put64le(answer, id);
+    if (status == QR_OK)
+        qr_rpc_answer(own_request, &(struct iovec){answer, sizeof answer}, 1);
+    else
+        qr_rpc_refuse(own_request, status, NULL);
+}
+
+/* Hands the message to the node with one end of a pair, and with what the session has (-1: none).
+ */
 static enum qr_status hand_over(struct qr_tunnel_far *far, struct session *s,
-                                const struct qr_rpc_request *request)
+                                const uint8_t *message, size_t bytes, int state_fd)
 {
     int pair[2], send_bytes = 2 * QRI_TUNNEL_MESSAGE_BYTES_MAX;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
         return QR_BUSY;
+    int fds[2] = {pair[1], state_fd};
     s->fd = pair[0];
     s->link = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     bool ok = s->link >= 0 &&
               connect(s->link, (const struct sockaddr *)&far->node, sizeof far->node) == 0 &&
               qri_tunnel_is_ours(s->link) &&
               setsockopt(s->link, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof send_bytes) == 0 &&
-              qr_descriptor_send(s->link, request->body, request->bytes, pair[1]) &&
+              qr_descriptors_send(s->link, message, bytes, fds, state_fd >= 0 ? 2 : 1) &&
               add_to_epoll(far, s, s->fd) && add_to_epoll(far, s, s->link);
     close(pair[1]);
     if (ok)
@@ -170,14 +260,24 @@ static enum qr_status hand_over(struct qr_tunnel_far *far, struct session *s,
 
 static void serve_open(struct qr_tunnel_far *far, struct qr_rpc_request *own_request)
 {
+    bool moves = own_request->method == QRI_TUNNEL_OPEN_MOVED;
+    size_t head = moves ? 8 : 0;
     enum qr_status status = QR_TOO_BIG;
     struct session *s = NULL;
-    if (own_request->bytes > 0 && own_request->bytes <= QRI_TUNNEL_MESSAGE_BYTES_MAX)
+    int state_fd = -1;
+    if (own_request->bytes > head && own_request->bytes - head <= QRI_TUNNEL_MESSAGE_BYTES_MAX)
         status = far->count < QR_TUNNEL_SESSIONS_MAX && !far->stop ? QR_OK : QR_BUSY;
     if (status == QR_OK && (s = calloc(1, sizeof *s)) == NULL)
         status = QR_NOMEM;
+    if (status == QR_OK && moves) {
+        struct state **at = state_place(far, qr_get64le(own_request->body));
+        status = *at != NULL ? QR_OK : QR_NOT_FOUND;
+        state_fd = *at != NULL ? take_state(far, at) : -1;
+    }
     if (status == QR_OK)
-        status = hand_over(far, s, own_request);
+        status = hand_over(far, s, own_request->body + head, own_request->bytes - head, state_fd);
+    if (state_fd >= 0)
+        close(state_fd);
     explicit_bzero((void *)(uintptr_t)own_request->body, own_request->bytes); /* a password */
     if (status != QR_OK) {
         free(s);
@@ -273,8 +373,10 @@ void qr_tunnel_far_serve(void *ctx, struct qr_rpc_request *own_request)
 {
     struct qr_tunnel_far *far = ctx;
     pthread_mutex_lock(&far->mu);
-    if (own_request->method == QRI_TUNNEL_OPEN)
+    if (own_request->method == QRI_TUNNEL_OPEN || own_request->method == QRI_TUNNEL_OPEN_MOVED)
         serve_open(far, own_request);
+    else if (own_request->method == QRI_TUNNEL_STATE)
+        serve_state(far, own_request);
     else if (own_request->method > QRI_TUNNEL_OPEN && own_request->method <= QRI_TUNNEL_CLOSE)
         serve_of_session(far, own_request);
     else
@@ -288,6 +390,12 @@ void qr_tunnel_far_serve(void *ctx, struct qr_rpc_request *own_request)
 static void sweep(struct qr_tunnel_far *far)
 {
     int64_t now = now_ns(far);
+    for (struct state **at = &far->states; *at != NULL;) {
+        if (now - (*at)->heard_ns > QRI_TUNNEL_SILENCE_NS)
+            close(take_state(far, at));
+        else
+            at = &(*at)->next;
+    }
     for (struct session **at = &far->opening; *at != NULL;) {
         struct session *s = *at;
         if (qr_rpc_request_gone(s->open) || now >= s->open->deadline_mono_ns)
@@ -383,6 +491,8 @@ void qr_tunnel_far_free(struct qr_tunnel_far *far)
         (void)!write(far->wake_fd, &one, sizeof one);
         pthread_join(far->thread, NULL);
     }
+    while (far->states != NULL)
+        close(take_state(far, &far->states));
     while (far->opening != NULL)
         close_session(far, &far->opening);
     for (size_t i = 0; i < BUCKETS; i++)

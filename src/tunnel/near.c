@@ -73,7 +73,7 @@ static void start(struct qri_near_session *s, struct qr_rpc_call *call, uint16_t
                   void (*done)(struct qr_rpc_call *call, const struct qr_rpc_reply *reply))
 {
     *call = (struct qr_rpc_call){.method = method, .timeout_ns = timeout_ns, .done = done};
-    if (s->id != 0)
+    if (method != QRI_TUNNEL_OPEN)
         call->body[call->body_count++] = (struct iovec){s->head, sizeof s->head};
     if (count > 0)
         call->body[call->body_count++] = (struct iovec){(void *)(uintptr_t)bytes, count};
@@ -105,6 +105,9 @@ void qri_near_end_session(struct qri_near_session *s, bool tell)
     s->over = true;
     close(s->watched.fd);
     s->watched.fd = -1;
+    if (s->state_fd >= 0)
+        close(s->state_fd);
+    s->state_fd = -1;
     if (s->taking)
         qr_rpc_cancel(s->peer, &s->take);
     if (tell && s->id != 0)
@@ -282,23 +285,71 @@ static void opened(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
     pthread_mutex_unlock(&near->mu);
 }
 
-static void begin_session(struct qr_tunnel_near *near, struct qri_near_link *link, size_t bytes,
-                          int own_fd)
+static void send_state(struct qri_near_session *s);
+
+static void state_sent(struct qr_rpc_call *call, const struct qr_rpc_reply *reply)
+{
+    struct qri_near_session *s = session_of(call, offsetof(struct qri_near_session, open));
+    struct qr_tunnel_near *near = s->near;
+    pthread_mutex_lock(&near->mu);
+    s->calls -= 1;
+    if (reply->status == QR_OK && reply->bytes == sizeof s->head && s->link != NULL && !s->over) {
+        memcpy(s->head, reply->body, sizeof s->head);
+        send_state(s);
+    } else {
+        tell_gateway(near, s, QRI_TUNNEL_NOT_HERE);
+    }
+    pthread_mutex_unlock(&near->mu);
+}
+
+/* What a session that moves has with it goes ahead of it. */
+static void send_state(struct qri_near_session *s)
+{
+    ssize_t n = pread(s->state_fd, s->state, QRI_TUNNEL_STATE_STEP, (off_t)s->state_at);
+    if (n > 0) {
+        s->state_at += (size_t)n;
+        start(s, &s->open, QRI_TUNNEL_STATE, CALL_NS, s->state, (size_t)n, state_sent);
+        return;
+    }
+    free(QR_TAKE(s->state));
+    if (n < 0)
+        tell_gateway(s->near, s, QRI_TUNNEL_NOT_HERE);
+    else
+        start(s, &s->open, QRI_TUNNEL_OPEN_MOVED, CALL_NS, s->up, s->open_bytes, opened);
+}
+
+static struct qri_near_session *new_session(struct qr_tunnel_near *near, size_t bytes,
+                                            const int fds[QRI_TUNNEL_FDS])
 {
     size_t room = bytes > QR_TUNNEL_STEP_BYTES ? bytes : QR_TUNNEL_STEP_BYTES;
+    bool moves = fds[QRI_TUNNEL_MOVED] >= 0;
     struct qri_near_session *s = NULL;
     if (near->session_count < QR_TUNNEL_SESSIONS_MAX && !near->stop)
         s = calloc(1, sizeof *s);
-    if (s != NULL)
-        s->up = malloc(room);
-    if (s != NULL)
-        s->watched = (struct qri_near_watched){.kind = QRI_NEAR_SESSION, .fd = own_fd};
-    if (s == NULL || s->up == NULL || !qri_near_watch(near, &s->watched, EPOLLONESHOT)) {
+    if (s == NULL)
+        return NULL;
+    s->up = malloc(room);
+    s->state = moves ? malloc(QRI_TUNNEL_STATE_STEP) : NULL;
+    s->state_fd = fds[QRI_TUNNEL_MOVED];
+    s->watched = (struct qri_near_watched){.kind = QRI_NEAR_SESSION, .fd = fds[QRI_TUNNEL_CLIENT]};
+    if (s->up != NULL && (s->state != NULL || !moves) &&
+        qri_near_watch(near, &s->watched, EPOLLONESHOT))
+        return s;
+    free(s->up);
+    free(s->state);
+    free(s);
+    return NULL;
+}
+
+static void begin_session(struct qr_tunnel_near *near, struct qri_near_link *link, size_t bytes,
+                          const int own_fds[QRI_TUNNEL_FDS])
+{
+    struct qri_near_session *s = new_session(near, bytes, own_fds);
+    if (s == NULL) {
         uint8_t answer = QRI_TUNNEL_NOT_HERE;
-        if (s != NULL)
-            free(s->up);
-        free(s);
-        close(own_fd);
+        for (int i = 0; i < QRI_TUNNEL_FDS; i++)
+            if (own_fds[i] >= 0)
+                close(own_fds[i]);
         (void)!send(link->watched.fd, &answer, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
         rearm(near, &link->watched, EPOLLIN);
         return;
@@ -315,7 +366,10 @@ static void begin_session(struct qr_tunnel_near *near, struct qri_near_link *lin
         near->sessions->prev = s;
     near->sessions = s;
     near->session_count += 1;
-    start(s, &s->open, QRI_TUNNEL_OPEN, CALL_NS, s->up, bytes, opened);
+    if (s->state_fd >= 0)
+        send_state(s);
+    else
+        start(s, &s->open, QRI_TUNNEL_OPEN, CALL_NS, s->up, bytes, opened);
 }
 
 void qri_near_close_link(struct qr_tunnel_near *near, struct qri_near_link *link)
@@ -336,14 +390,14 @@ void qri_near_close_link(struct qr_tunnel_near *near, struct qri_near_link *link
 
 static void link_ready(struct qr_tunnel_near *near, struct qri_near_link *link)
 {
-    int fd = -1;
-    ssize_t n = qri_tunnel_catch(link->watched.fd, near->message, sizeof near->message, &fd);
+    int fds[QRI_TUNNEL_FDS];
+    ssize_t n = qri_tunnel_catch(link->watched.fd, near->message, sizeof near->message, fds);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         rearm(near, &link->watched, EPOLLIN);
-    else if (n <= 0 || fd < 0)
+    else if (n <= 0 || fds[QRI_TUNNEL_CLIENT] < 0)
         qri_near_close_link(near, link);
     else
-        begin_session(near, link, (size_t)n, fd);
+        begin_session(near, link, (size_t)n, fds);
 }
 
 static void gate_ready(struct qr_tunnel_near *near, struct qri_near_gate *gate)
@@ -391,6 +445,7 @@ void qri_near_free_closed(struct qr_tunnel_near *near)
         near->closed = w->next_closed;
         if (w->kind == QRI_NEAR_SESSION) {
             free(((struct qri_near_session *)w)->up);
+            free(((struct qri_near_session *)w)->state);
             free(((struct qri_near_session *)w)->down);
         }
         free(w);

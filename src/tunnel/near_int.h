@@ -41,7 +41,10 @@ struct qri_near_session {
     uint8_t head[8];
     uint8_t *up;       /* the handoff's message, then what is being sent */
     size_t open_bytes; /* of that message */
-    uint8_t *down;     /* what the client has not read yet */
+    int state_fd;      /* what it has with it, if it moves; else -1 */
+    size_t state_at;
+    uint8_t *state; /* a part of that */
+    uint8_t *down;  /* what the client has not read yet */
     size_t down_at, down_bytes;
     int64_t told_ns;
 };

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -89,31 +90,47 @@ static int teardown(void **state)
     return 0;
 }
 
-/* The node's side of a login: its end of the session. */
-static int take_login(struct world *w, const char *want)
+/* The node's side of a login: its end of the session, and what came with it. */
+static int take_session(struct world *w, const char *want, int *ret_state)
 {
     char message[256] = "";
-    int session = -1;
+    int fds[QRI_TUNNEL_FDS];
     wait_ready(w->node_fd, POLLIN);
     int link = accept(w->node_fd, NULL, NULL);
     wait_ready(link, POLLIN);
-    ssize_t n = qri_tunnel_catch(link, message, sizeof message - 1, &session);
+    ssize_t n = qri_tunnel_catch(link, message, sizeof message - 1, fds);
     assert_int_equal(n, strlen(want));
     assert_string_equal(message, want);
-    assert_true(session >= 0);
+    assert_true(fds[QRI_TUNNEL_CLIENT] >= 0);
     assert_int_equal(send(link, &w->answers, 1, 0), 1);
     close(link);
+    *ret_state = fds[QRI_TUNNEL_MOVED];
+    return fds[QRI_TUNNEL_CLIENT];
+}
+
+static int take_login(struct world *w, const char *want)
+{
+    int state;
+    int session = take_session(w, want, &state);
+    assert_int_equal(state, -1);
     return session;
 }
 
-/* The gateway's: passes one end of a pair, keeps the other, which stands for the client. */
-static int pass_login(int link, const char *message)
+/* The gateway's: passes one end of a pair, and a state unless that is -1; keeps the other end,
+ * which stands for the client. */
+static int pass_session(int link, const char *message, int state)
 {
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-    assert_true(qr_descriptor_send(link, message, strlen(message), pair[1]));
+    int fds[2] = {pair[1], state};
+    assert_true(qr_descriptors_send(link, message, strlen(message), fds, state < 0 ? 1 : 2));
     close(pair[1]);
     return pair[0];
+}
+
+static int pass_login(int link, const char *message)
+{
+    return pass_session(link, message, -1);
 }
 
 static int answer_of(int link)
@@ -210,16 +227,55 @@ static void test_a_gateway_that_gave_up_leaves_no_session(void **state)
     int link = seqpacket(w->gate, false);
     int client = pass_login(link, "slow");
     wait_ready(w->node_fd, POLLIN);
-    int node_link = accept(w->node_fd, NULL, NULL), node = -1;
+    int node_link = accept(w->node_fd, NULL, NULL), fds[QRI_TUNNEL_FDS];
     char message[64];
     wait_ready(node_link, POLLIN);
-    assert_int_equal(qri_tunnel_catch(node_link, message, sizeof message, &node), 4);
+    assert_int_equal(qri_tunnel_catch(node_link, message, sizeof message, fds), 4);
+    int node = fds[QRI_TUNNEL_CLIENT];
     close(link); /* before the node's answer */
     close(client);
     assert_int_equal(send(node_link, &w->answers, 1, 0), 1);
     assert_true(is_over(node));
     close(node);
     close(node_link);
+}
+
+static int state_of(size_t bytes)
+{
+    int fd = memfd_create("state", MFD_CLOEXEC);
+    for (uint32_t i = 0; i < bytes / sizeof i; i++)
+        assert_int_equal(write(fd, &i, sizeof i), sizeof i);
+    return fd;
+}
+
+static void test_a_session_that_moves_brings_what_it_has(void **state)
+{
+    static const size_t sizes[] = {4, QRI_TUNNEL_STATE_STEP, 5 * QRI_TUNNEL_STATE_STEP + 8};
+    struct world *w = *state;
+    int link = seqpacket(w->gate, false);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        int brought = state_of(sizes[i]), came = -1;
+        int client = pass_session(link, "on its way", brought);
+        int node = take_session(w, "on its way", &came);
+        assert_int_equal(answer_of(link), QRI_TUNNEL_TAKEN);
+        assert_int_equal(lseek(came, 0, SEEK_END), sizes[i]);
+        for (uint32_t n = 0, got; n < sizes[i] / sizeof n; n++) {
+            assert_int_equal(pread(came, &got, sizeof got, n * sizeof n), sizeof got);
+            assert_int_equal(got, n);
+        }
+        assert_int_equal(send(client, "ask", 3, 0), 3);
+        expect(node, "ask");
+        close(came);
+        close(brought);
+        close(client);
+        close(node);
+    }
+    end_far(w); /* a machine that is gone: the client is the gateway's again, and is not read */
+    int brought = state_of(QRI_TUNNEL_STATE_STEP * 2), client = pass_session(link, "late", brought);
+    assert_int_equal(answer_of(link), QRI_TUNNEL_NOT_HERE);
+    close(brought);
+    close(client);
+    close(link);
 }
 
 static void test_a_machine_that_goes_ends_its_sessions(void **state)
@@ -316,11 +372,13 @@ static void test_calls_that_break_their_form_are_refused(void **state)
         size_t bytes;
         enum qr_status want;
     } rows[] = {
-        {QRI_TUNNEL_OPEN, 0, QR_TOO_BIG},    {QRI_TUNNEL_SEND, 0, QR_PROTOCOL},
-        {QRI_TUNNEL_SEND, 7, QR_PROTOCOL},   {QRI_TUNNEL_SEND, 16, QR_NOT_FOUND},
-        {QRI_TUNNEL_TAKE, 8, QR_NOT_FOUND},  {QRI_TUNNEL_HOLD, 8, QR_NOT_FOUND},
-        {QRI_TUNNEL_CLOSE, 8, QR_NOT_FOUND}, {0x500, 8, QR_UNSUPPORTED},
-        {0x506, 8, QR_UNSUPPORTED},
+        {QRI_TUNNEL_OPEN, 0, QR_TOO_BIG},          {QRI_TUNNEL_SEND, 0, QR_PROTOCOL},
+        {QRI_TUNNEL_SEND, 7, QR_PROTOCOL},         {QRI_TUNNEL_SEND, 16, QR_NOT_FOUND},
+        {QRI_TUNNEL_TAKE, 8, QR_NOT_FOUND},        {QRI_TUNNEL_HOLD, 8, QR_NOT_FOUND},
+        {QRI_TUNNEL_CLOSE, 8, QR_NOT_FOUND},       {0x500, 8, QR_UNSUPPORTED},
+        {QRI_TUNNEL_STATE, 8, QR_PROTOCOL},        {QRI_TUNNEL_STATE, 16, QR_NOT_FOUND},
+        {QRI_TUNNEL_STATE, 7, QR_PROTOCOL},        {QRI_TUNNEL_OPEN_MOVED, 8, QR_TOO_BIG},
+        {QRI_TUNNEL_OPEN_MOVED, 16, QR_NOT_FOUND}, {0x508, 8, QR_UNSUPPORTED},
     };
     assert_int_equal(qr_rpc_client_new(w->near_loop, &options, &client, NULL), QR_OK);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -342,6 +400,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_gateway_hears_what_the_node_says_of_a_login, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_gateway_that_gave_up_leaves_no_session, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_session_that_moves_brings_what_it_has, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_machine_that_goes_ends_its_sessions, setup,
                                         teardown),
