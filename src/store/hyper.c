@@ -106,6 +106,8 @@ static enum qr_status hyper_close(struct qr_store *store, struct qr_err *err)
     }
     QR_TRY(qri_hyper_flush(store, err));
     qri_tier_close(store->hyper);
+    qri_hyper_stop(store->hyper); /* from here on it answers nobody */
+    qri_lease_give_back(store->hyper);
     return QR_OK;
 }
 

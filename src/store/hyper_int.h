@@ -133,6 +133,8 @@ void qri_lease_tick(struct qri_hyper *hyper);            /* asks for a renewal t
 QR_NODISCARD enum qr_status qri_lease_wait(struct qri_hyper *hyper, int64_t timeout_ns,
                                            struct qr_err *err);
 QR_NODISCARD enum qr_status qri_hyper_may_answer(struct qr_store *store, struct qr_err *err);
+/* The store has ended: whoever follows need not wait for its lease. Waits a second at most. */
+void qri_lease_give_back(struct qri_hyper *hyper);
 
 /* hyper_hold.c */
 void qri_hold_init(struct qri_hyper *hyper);

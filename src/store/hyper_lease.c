@@ -7,7 +7,7 @@
 #include "base/banned.h"
 
 enum { RENEWALS_PER_TTL = 3, ASK_BYTES_MAX = 256 };
-static const int64_t MS = 1000000;
+static const int64_t MS = 1000000, GIVE_BACK_NS = 1000000000;
 
 void qri_lease_init(struct qri_hyper *hy)
 {
@@ -139,4 +139,12 @@ enum qr_status qri_hyper_may_answer(struct qr_store *store, struct qr_err *err)
     if (!hy->lease.wanted || qri_lease_runs(hy))
         return QR_OK;
     return qri_lease_wait(hy, hy->options.page_timeout_ns, err);
+}
+
+void qri_lease_give_back(struct qri_hyper *hy)
+{
+    const int64_t least_ns = 1;         /* a lease that has run out when it is given */
+    if (atomic_load(&hy->lease.wanted)) /* else, or when that fails, it is waited for */
+        (void)!qr_logsvc_peer_renew(hy->options.log, &hy->options.timeline, hy->options.epoch,
+                                    least_ns, GIVE_BACK_NS, NULL);
 }
