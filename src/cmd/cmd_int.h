@@ -27,7 +27,7 @@ struct qri_settings {
     int64_t tds_port, https_port, workers, connections_max, cache_mib, cache_total_mib,
         query_memory_mib, landing_zone_mib, rbpex_percent, transaction_memory_mib,
         transaction_max_mib, version_store_max_mib, resource_sample_seconds;
-    int64_t tds_fd, https_fd, auto_pause_minute_ms;
+    int64_t tds_fd, https_fd, auto_pause_minute_ms, replica;
     int64_t move_grace_ms, warm_up_seconds, node_silence_s, gateway_drain_s;
     bool allow_plaintext_login, sample, version, help;
 };
@@ -307,6 +307,8 @@ struct qri_node_options {
     const char *name; /* of the node */
     const char *run_dir;
     enum qr_duty duty; /* of a node with one database; another one's is PRIMARY */
+    bool waits;        /* as struct qr_control_duty says */
+    bool is_away;      /* its service is on another machine */
     const char *server_name, *admin_login; /* of the logical server */
     struct qr_rpc_peer *control, *operate;
     struct qri_reports *reports;             /* NULL: nothing is reported */
@@ -474,6 +476,9 @@ QR_NODISCARD enum qr_status qri_node_remove(struct qri_node *node,
                                             const struct qr_database_row *row, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_node_resize(struct qri_node *node,
                                             const struct qr_database_row *row, struct qr_err *err);
+/* As PROMOTE and SUCCEED. */
+QR_NODISCARD enum qr_status qri_node_succeed(struct qri_node *node,
+                                             const struct qr_database_row *row, struct qr_err *err);
 QR_NODISCARD enum qr_status qri_node_promote(struct qri_node *node,
                                              const struct qr_database_row *row, struct qr_err *err);
 

@@ -195,8 +195,8 @@ enum qr_status qri_node_resize(struct qri_node *node, const struct qr_database_r
     return status;
 }
 
-enum qr_status qri_node_promote(struct qri_node *node, const struct qr_database_row *row,
-                                struct qr_err *err)
+static enum qr_status promote(struct qri_node *node, const struct qr_database_row *row,
+                              bool is_gone, struct qr_err *err)
 {
     struct qr_database *db = NULL;
     QR_TRY(qri_node_enter_row(node, row, &db, err));
@@ -207,12 +207,24 @@ enum qr_status qri_node_promote(struct qri_node *node, const struct qr_database_
         status = qr_fail(err, QR_INVALID, "a geo-secondary does not take over");
     else if (writes && atomic_load(&node->duty) == QR_DUTY_HA_REPLICA)
         status = node->copy != NULL ? qri_copy_promote(node, err)
-                                    : qr_hyper_promote(qr_database_store(db), 0, true, err);
+                                    : qr_hyper_promote(qr_database_store(db), 0, is_gone, err);
     if (status == QR_OK)
         atomic_store(&node->duty, writes ? QR_DUTY_PRIMARY : QR_DUTY_NAMED_REPLICA);
     pthread_mutex_unlock(&node->promote_mu);
     qri_node_leave(node, db);
     return status;
+}
+
+enum qr_status qri_node_promote(struct qri_node *node, const struct qr_database_row *row,
+                                struct qr_err *err)
+{
+    return promote(node, row, true, err);
+}
+
+enum qr_status qri_node_succeed(struct qri_node *node, const struct qr_database_row *row,
+                                struct qr_err *err)
+{
+    return promote(node, row, false, err);
 }
 
 /* ---- start and stop ---- */

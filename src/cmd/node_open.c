@@ -269,8 +269,10 @@ static bool may_close(const struct qri_node *node, const struct hosted *hosted, 
 static struct hosted *next_to_close(struct qri_node *node)
 {
     int64_t now = qr_env_mono_ns(node->options.env);
-    if (atomic_load(&node->duty) == QR_DUTY_HA_REPLICA || /* it is of use without sessions */
-        node->copy != NULL)                               /* its secondaries would begin anew */
+    enum qr_duty duty = atomic_load(&node->duty);
+    bool holds = node->options.is_away && duty == QR_DUTY_PRIMARY; /* its place, while it is open */
+    if (duty == QR_DUTY_HA_REPLICA || /* it is of use without sessions */
+        holds || node->copy != NULL)  /* its secondaries would begin anew */
         return NULL;
     for (struct hosted_link *at = node->idle.after; at != &node->idle; at = at->after)
         if (may_close(node, of_idle(at), now))

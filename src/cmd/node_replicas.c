@@ -108,10 +108,10 @@ static enum qr_status find_lead(const struct walk *w, const struct qr_database_r
 {
     for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
         char name[QR_NODE_NAME_BYTES];
-        enum qr_duty duty;
+        struct qr_control_duty duty;
         qr_place_member(row, i, name);
-        QR_TRY(qr_control_duty(w->options->control, qr_str(name), ASK_NS, &duty, NULL, err));
-        if (duty == QR_DUTY_HA_REPLICA)
+        QR_TRY(qr_control_duty(w->options->control, qr_str(name), false, ASK_NS, &duty, err));
+        if (duty.duty == QR_DUTY_HA_REPLICA)
             continue;
         *ret_lead = i;
         return QR_OK;

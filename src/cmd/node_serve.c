@@ -1,4 +1,6 @@
 /* node_serve.c - see cmd_int.h: what control asks of a compute node */
+#include <signal.h>
+#include <unistd.h>
 #include "base/endian.h"
 #include "base/sqlmsg.h"
 #include "cmd_int.h"
@@ -27,17 +29,36 @@ static enum qr_status drain(struct qri_node *node, const struct qr_database_row 
     return status;
 }
 
+/* Whoever watches it starts it again. */
+static enum qr_status leave(struct qri_node *node, const struct qr_database_row *row,
+                            struct qr_err *err)
+{
+    (void)row;
+    if (!qri_node_options_of(node)->is_away)
+        return qr_fail(err, QR_UNSUPPORTED, "this node is its service's own");
+    kill(getpid(), SIGTERM); /* as a person would end it */
+    return QR_OK;
+}
+
 static const struct {
     uint16_t method;
     enum qr_status (*run)(struct qri_node *node, const struct qr_database_row *row,
                           struct qr_err *err);
 } rows[] = {
-    {QR_NODE_MAKE, qri_node_make},       {QR_NODE_FILL, qri_sample_fill},
-    {QR_NODE_HOLD, qri_node_hold},       {QR_NODE_RELEASE, qri_node_release},
-    {QR_NODE_REMOVE, qri_node_remove},   {QR_NODE_RESIZE, qri_node_resize},
-    {QR_NODE_PROMOTE, qri_node_promote}, {QR_NODE_FORGET, qri_node_forget},
-    {QR_NODE_CHECK, qri_node_check},     {QR_NODE_VACATE, qri_node_vacate},
-    {QR_NODE_TIDY, qri_node_tidy},       {QR_NODE_DRAIN, drain},
+    {QR_NODE_MAKE, qri_node_make},
+    {QR_NODE_FILL, qri_sample_fill},
+    {QR_NODE_HOLD, qri_node_hold},
+    {QR_NODE_RELEASE, qri_node_release},
+    {QR_NODE_REMOVE, qri_node_remove},
+    {QR_NODE_RESIZE, qri_node_resize},
+    {QR_NODE_PROMOTE, qri_node_promote},
+    {QR_NODE_FORGET, qri_node_forget},
+    {QR_NODE_CHECK, qri_node_check},
+    {QR_NODE_VACATE, qri_node_vacate},
+    {QR_NODE_TIDY, qri_node_tidy},
+    {QR_NODE_DRAIN, drain},
+    {QR_NODE_LEAVE, leave},
+    {QR_NODE_SUCCEED, qri_node_succeed},
 };
 
 static enum qr_status copy(struct qri_node *node, const struct qr_rpc_request *request,

@@ -10,6 +10,8 @@
 
 enum { STRINGS_BYTES_MAX = 64 * 1024 };
 static const int64_t GROW_NS = INT64_C(30) * 1000000000;
+/* Who follows a primary that is lost with its machine waits for it (src/ctl, away.c). */
+static const int64_t AWAY_LEASE_NS = INT64_C(5) * 1000000000;
 
 /* In an elastic pool, and for Hyperscale, the objective says nothing of sizes. */
 static void say_sizes(const struct qr_database_row *row, struct qr_database_info *info)
@@ -122,7 +124,9 @@ static enum qr_status open_hyper(struct qri_node *node, const struct qr_database
         .rbpex_bytes = node->sizes.rbpex_bytes,
         .grown = grown,
         .grown_ctx = node,
-        .force = true, /* one process a name, and the one before it was reaped (super.h, U2, U3) */
+        /* else: one process a name, and the one before it was reaped (super.h, U2, U3) */
+        .force = !node->options.waits,
+        .lease_ttl_ns = node->options.is_away ? AWAY_LEASE_NS : 0,
     };
     struct qr_store_options with_pages = *options;
     const char *dir = NULL;

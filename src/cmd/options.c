@@ -170,8 +170,12 @@ static const struct qr_option rows[] = {
      offsetof(struct qri_settings, role)},
     {"name", "name", QR_OPTION_TEXT, "", 0, 128, NULL, "start",
      "with --role compute: `shared`, or `hs-` and the id of a Hyperscale database; with --join the "
-     "name of a named replica",
+     "name of a Hyperscale database or a named replica",
      offsetof(struct qri_settings, name)},
+    {"replica", "number", QR_OPTION_INT, "0", 0, QR_HA_REPLICAS_MAX, NULL, "start",
+     "with --join and --role compute: that HA replica of the database; 0: its first process, which "
+     "is the primary if there is no HA replica",
+     offsetof(struct qri_settings, replica)},
     {"run-dir", "path", QR_OPTION_TEXT, "", 0, 68, NULL, "start",
      "with --role: the directory of the server's sockets", offsetof(struct qri_settings, run_dir)},
     {"join", "path", QR_OPTION_TEXT, "", 0, 2048, NULL, "start",
@@ -309,6 +313,8 @@ static enum qr_status check_role(const struct qri_settings *settings, struct qr_
                        ? *settings->name != '\0' && strcmp(settings->name, QR_NODE_SHARED) != 0
                        : strcmp(settings->name, QR_NODE_SHARED) == 0 ||
                              qr_place_database_of(settings->name, &id);
+    if (settings->replica != 0 && (!is_compute || *settings->join == '\0'))
+        return qr_fail(err, QR_INVALID, "--replica goes with --join and --role compute only");
     if (is_compute ? !is_node : *settings->name != '\0')
         return qr_fail(err, QR_INVALID, "--name: a compute node is 'shared' or 'hs-' and a number");
     return QR_OK;

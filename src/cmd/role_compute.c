@@ -28,6 +28,8 @@ enum {
     WORKER_STACK_BYTES = 8 << 20
 };
 static const size_t SESSION_BYTES_MAX = (size_t)512 << 20;
+static const int64_t TAKE_NS = INT64_C(10) * 1000000000, TAKE_PAUSE_NS = 100000000,
+                     GONE_NS = INT64_C(1000000000);
 
 struct compute_role {
     struct qri_role *role;
@@ -96,22 +98,35 @@ static enum qr_status start_governor(struct compute_role *c, uint32_t *ret_vcore
     return QR_OK;
 }
 
+/* On another machine it is waited for until the service's own process has ended. */
+static enum qr_status take_duty(struct qri_role *role, struct qr_control_duty *ret_duty,
+                                struct qr_err *err)
+{
+    struct qr_rpc_peer *control = qr_rpc_client_peer(role->control);
+    bool takes = role->control_address != NULL;
+    for (;;) {
+        enum qr_status status =
+            qr_control_duty(control, qr_str(role->name), takes, takes ? TAKE_NS : 0, ret_duty, err);
+        if (!takes || (status != QR_BUSY && status != QR_TIMEOUT && status != QR_CLOSED))
+            return status;
+        qr_env_sleep_ns(role->env, TAKE_PAUSE_NS);
+    }
+}
+
 static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
 {
     struct qri_role *role = c->role;
     const struct qri_settings *settings = role->settings;
     struct qr_rpc_loop_options loop = qri_role_loop(role, "storage");
-    enum qr_duty duty = QR_DUTY_PRIMARY;
-    uint32_t memory_mib = 0;
+    struct qr_control_duty duty = {.duty = QR_DUTY_PRIMARY};
     if (c->one_database)
-        QR_TRY(qr_control_duty(qr_rpc_client_peer(role->control), qr_str(role->name), 0, &duty,
-                               &memory_mib, err));
+        QR_TRY(take_duty(role, &duty, err));
     c->reports = qri_reports_new(role->env, &role->log);
     if (c->reports == NULL)
         return qr_fail(err, QR_NOMEM, "start the compute node");
     struct qri_node_sizes sizes = {.option_mib = (uint64_t)settings->cache_mib,
                                    .rbpex_percent = (uint64_t)settings->rbpex_percent};
-    qri_node_size(&sizes, memory_mib);
+    qri_node_size(&sizes, duty.memory_mib);
     if (c->one_database)
         QR_LOG(&role->log, QR_INFO, "node_sized", QR_F("cache_mib", sizes.cache_bytes >> 20),
                QR_F("rbpex_mib", sizes.rbpex_bytes >> 20));
@@ -126,7 +141,9 @@ static enum qr_status open_node(struct compute_role *c, struct qr_err *err)
         .dir = &role->dir,
         .name = role->name,
         .run_dir = settings->run_dir,
-        .duty = duty,
+        .duty = duty.duty,
+        .waits = duty.waits,
+        .is_away = role->control_address != NULL,
         .server_name = settings->server_name,
         .admin_login = settings->admin_login,
         .control = qr_rpc_client_peer(role->control),
@@ -274,6 +291,14 @@ static enum qr_status serve(struct compute_role *c, struct qr_err *err)
     return QR_OK;
 }
 
+/* Else it is missed some seconds later. */
+static void tell_gone(struct qri_role *role)
+{
+    struct qr_control_ask ask = {.name = qr_str(role->name), .pid = (uint32_t)getpid()};
+    (void)!qr_control_call(qr_rpc_client_peer(role->control), QR_CONTROL_GONE, &ask, GONE_NS, NULL,
+                           NULL);
+}
+
 enum qr_status qri_serve_compute(struct qri_role *role, struct qr_err *err)
 {
     struct compute_role c = {.role = role, .drain_mu = PTHREAD_MUTEX_INITIALIZER};
@@ -303,6 +328,8 @@ enum qr_status qri_serve_compute(struct qri_role *role, struct qr_err *err)
     qri_node_close(c.node);
     if (c.reports != NULL) /* the last that was used */
         qri_reports_send(c.reports, qr_rpc_client_peer(role->control));
+    if (c.node != NULL && role->control_address != NULL)
+        tell_gone(role);
     qr_governor_stop(c.governor);
     qr_governor_free(c.governor);
     qri_reports_free(c.reports);

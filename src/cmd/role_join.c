@@ -54,7 +54,12 @@ static enum qr_status take_node(struct qri_role *role, struct qri_settings *sett
         if (status == QR_NOT_FOUND)
             return qr_fail(err, status, "--name: there is no database '%s'", settings->name);
         QR_TRY(status);
-        qr_place_node(&row, node);
+        if (!qr_database_is_hyper(&row))
+            return qr_fail(err, QR_DENIED,
+                           "--name: database '%s' is not of the Hyperscale tier, and others are "
+                           "served by the service's own machine only",
+                           row.name);
+        qr_place_member(&row, (uint32_t)settings->replica, node);
         settings->name = qr_arena_dup(role->arena, node, strlen(node));
         if (settings->name == NULL)
             return qr_fail(err, QR_NOMEM, "join");

@@ -51,6 +51,8 @@ static const struct {
     {QR_CONTROL_DATABASES,   {ASK(WORD, server, 0), ASK(WORD, id, 0)}},
     {QR_CONTROL_RULES,       {ASK(WORD, id, 0)}},
     {QR_CONTROL_DUTY,        {ASK(TEXT, name, WORDS_MAX)}},
+    {QR_CONTROL_TAKE,        {ASK(TEXT, name, WORDS_MAX)}},
+    {QR_CONTROL_GONE,        {ASK(TEXT, name, WORDS_MAX), ASK(WORD, pid, 0)}},
     {QR_CONTROL_LOGIN,       {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_SERVER,      {ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_REPORT,      {ASK(BYTES, text, QR_TELEMETRY_REPORT_BYTES_MAX)}},

@@ -23,7 +23,7 @@ static const int64_t SECOND_NS = 1000000000, REPEAT_NS = 20000000,
 
 /* ---- members; mu held where said ---- */
 
-static struct qri_member *find_member(struct qr_control *control, const char *name) /* held */
+struct qri_member *qri_control_find_member(struct qr_control *control, const char *name)
 {
     struct qri_member *member = control->members;
     while (member != NULL && strcmp(member->name, name) != 0)
@@ -33,13 +33,13 @@ static struct qri_member *find_member(struct qr_control *control, const char *na
 
 bool qri_control_ready(struct qr_control *control, const char *name) /* held */
 {
-    const struct qri_member *member = find_member(control, name);
+    const struct qri_member *member = qri_control_find_member(control, name);
     return member != NULL && member->ready;
 }
 
 struct qri_member *qri_control_member(struct qr_control *control, const char *name) /* held */
 {
-    struct qri_member *member = find_member(control, name);
+    struct qri_member *member = qri_control_find_member(control, name);
     if (member == NULL && (member = calloc(1, sizeof *member)) != NULL) {
         snprintf(member->name, sizeof member->name, "%s", name);
         member->next = control->members;
@@ -50,7 +50,7 @@ struct qri_member *qri_control_member(struct qr_control *control, const char *na
 
 static bool is_ready_as(struct qr_control *control, const char *name, int pid) /* held */
 {
-    const struct qri_member *member = find_member(control, name);
+    const struct qri_member *member = qri_control_find_member(control, name);
     return member != NULL && member->ready && (pid == 0 || member->pid == pid);
 }
 
@@ -75,7 +75,7 @@ enum qr_status qr_control_wait_ready(struct qr_control *control, const char *nam
 void qr_control_exited(struct qr_control *control, const char *name, bool returns)
 {
     pthread_mutex_lock(&control->mu);
-    struct qri_member *member = find_member(control, name);
+    struct qri_member *member = qri_control_find_member(control, name);
     if (member != NULL && !member->is_away) { /* else it has been replaced already */
         qri_watch_exited(control, member);
         member->ready = member->drains = false;
@@ -194,7 +194,7 @@ bool qri_control_drain_node(struct qr_control *control, const struct qr_database
     struct qr_rpc_peer *peer = NULL;
     struct qr_err err = {0};
     pthread_mutex_lock(&control->mu);
-    struct qri_member *member = find_member(control, name);
+    struct qri_member *member = qri_control_find_member(control, name);
     bool drains = member != NULL && member->ready && !member->is_away;
     if (drains) {
         member->ready = false;
@@ -434,6 +434,7 @@ enum qr_status qr_control_start(struct qr_control *control, int64_t until_mono_n
         if (!qri_machines_have(control, names[i])) /* another machine may be off just now */
             QR_TRY(wait_for_storage(control, names[i], until_mono_ns, err));
     QR_TRY(qri_control_tidy(control, err)); /* storage that is not there goes later */
+    qri_away_expect(control);
     qri_ops_resume(control);
     QR_TRY(qri_retention_start(control, err));
     QR_TRY(qri_vault_start(control, err));

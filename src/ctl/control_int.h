@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "ctl/control.h"
+#include "rpc/identity.h"
 #include "ctl/keep.h"
 #include "ctl/resources.h"
 #include "rpc/socket.h"
@@ -34,10 +35,13 @@ struct qri_member {
     struct qr_rpc_client *client; /* of its node calls; compute nodes only */
     struct qri_watched watched;
     /* of a process on another machine (machines.c) */
-    bool is_away;           /* it is there now */
-    bool moves;             /* ours has to end for it */
-    int64_t comes_until_ns; /* it has asked for that, and is waited for until then */
+    bool is_away;                      /* it is there now */
+    bool moves, is_moving;             /* ours has to end for it; and is about to */
+    bool lapsed;                       /* who was there has been lost: ours may be wanted */
+    char moves_to[QR_NODE_NAME_BYTES]; /* who has the place then */
+    int64_t comes_until_ns;            /* it has asked for that, and is waited for until then */
     uint32_t away_pid;
+    char machine[QR_IDENTITY_NAME_BYTES];
     int64_t until_ns; /* unless it says again that it is there */
     struct qr_rpc_client *away_client;
     char node_address[QR_CONTROL_PLACE_BYTES], session_address[QR_CONTROL_ADDRESS_BYTES];
@@ -184,6 +188,8 @@ void qri_control_verify(struct qr_control *control);
 
 /* ---- control.c ---- */
 struct qri_member *qri_control_member(struct qr_control *control, const char *name); /* mu held */
+/* NULL: there is none yet. mu held */
+struct qri_member *qri_control_find_member(struct qr_control *control, const char *name);
 /* mu held */
 bool qri_control_ready(struct qr_control *control, const char *name);
 /* What the gateway knows has changed. Waits until it knows, or is not there, or has had its time.

@@ -3,9 +3,9 @@
  * Each says again and again that it is there. Who has been silent for LAPSE_NS is lost, whatever
  * its connections say: a machine without power, or behind a network that is cut, ends none. Log
  * service and page server are placed there by the server's options, and nobody else can play them:
- * whoever calls them waits, and the log tells. The node of a named replica is where it says that it
- * is: while that is lost, the server's own host starts one with the next route, and ends it when
- * the other is back. */
+ * whoever calls them waits, and the log tells. A compute node is where it says that it is: while
+ * that is lost, the server's own host starts one with the next route, and ends it when the other is
+ * back. Those of Hyperscale that can write: away.c. */
 #include <stdio.h>
 #include <string.h>
 #include "base/sqlmsg.h"
@@ -33,6 +33,9 @@ static const struct {
     {QR_CONTROL_SERVER, QR_ROLE_NAME_COMPUTE},
     {QR_CONTROL_RULES, QR_ROLE_NAME_COMPUTE},
     {QR_CONTROL_DUTY, QR_ROLE_NAME_COMPUTE},
+    {QR_CONTROL_TAKE, QR_ROLE_NAME_COMPUTE},
+    {QR_CONTROL_GONE, QR_ROLE_NAME_COMPUTE},
+    {QR_CONTROL_GROW, QR_ROLE_NAME_COMPUTE},
     {QR_CONTROL_REPORT, QR_ROLE_NAME_COMPUTE},
     {QR_CONTROL_TELEMETRY, QR_ROLE_NAME_COMPUTE},
     {QR_CONTROL_AUTOSCALE, QR_ROLE_NAME_COMPUTE},
@@ -48,6 +51,8 @@ static const struct {
     {QR_CONTROL_DELETE_RULE, QR_ROLE_NAME_COMPUTE},
     {QR_CONTROL_ADD_REPLICA, QR_ROLE_NAME_COMPUTE},
     {QR_CONTROL_FAILOVER, QR_ROLE_NAME_COMPUTE},
+    {QR_CONTROL_GEO_CHANGE, QR_ROLE_NAME_COMPUTE},
+    {QR_CONTROL_SET_OWNER, QR_ROLE_NAME_COMPUTE},
 };
 
 static bool may_call(const struct qr_rpc_request *request)
@@ -90,13 +95,25 @@ enum qr_status qri_machines_client(struct qr_control *control, const char *role,
 
 /* ---- registration ---- */
 
-/* Has the process the certificate of what it says it is, and is that placed away? */
+enum qr_status qri_machines_row(struct qr_control *control, const char *name,
+                                struct qr_database_row *ret_row, struct qr_err *err)
+{
+    uint32_t id = 0;
+    if (!qr_place_database_of(name, &id) || qr_place_has_copy(name))
+        return qr_fail(err, QR_DENIED, "'%s' is no node for another machine", name);
+    if (qr_registry_find_id(control->options.registry, id, ret_row) != QR_OK ||
+        ret_row->state != QR_DATABASE_ONLINE)
+        return qr_fail(err, QR_NOT_FOUND, "there is no database %u", id);
+    return QR_OK;
+}
+
+/* Has the process the certificate of what it says it is, and is that placed away? The row is that
+ * of a compute node. */
 static enum qr_status check(struct qr_control *control, const struct qr_control_ask *ask,
-                            const struct qr_identity *from, const char *name, struct qr_err *err)
+                            const struct qr_identity *from, const char *name,
+                            struct qr_database_row *ret_row, struct qr_err *err)
 {
     const char *role = role_name(ask->role);
-    struct qr_database_row row;
-    uint32_t id = 0;
     if (!qr_identity_plays(from, role))
         return qr_fail(err, QR_DENIED, "machine '%s' has no certificate for the role '%s'",
                        from->name, role);
@@ -104,16 +121,8 @@ static enum qr_status check(struct qr_control *control, const struct qr_control_
         return strcmp(name, role) == 0 && qri_machines_have(control, role)
                    ? QR_OK
                    : qr_fail(err, QR_DENIED, "'%s' is not placed on another machine", name);
-    if (!qr_place_database_of(name, &id) || qr_place_member_of(name) != 0)
-        return qr_fail(err, QR_DENIED, "'%s' is no node for another machine", name);
-    if (qr_registry_find_id(control->options.registry, id, &row) != QR_OK ||
-        row.state != QR_DATABASE_ONLINE)
-        return qr_fail(err, QR_NOT_FOUND, "there is no database %u", id);
-    return row.replica_of != 0 ? QR_OK
-                               : qr_fail(err, QR_DENIED,
-                                         "database '%s' is no named replica, and only these run "
-                                         "on other machines",
-                                         row.name);
+    QR_TRY(qri_machines_row(control, name, ret_row, err));
+    return qri_away_check(control, ret_row, name, err);
 }
 
 /* The client of a member's node calls at that address. */
@@ -137,8 +146,9 @@ static enum qr_status place_at(struct qr_control *control, struct qri_member *me
                : qr_fail(err, QR_TOO_BIG, "the address of '%s' is too long", member->name);
 }
 
-/* True: it was not there before. */
+/* True: it was not there before. The row is that of a compute node. */
 static enum qr_status note(struct qr_control *control, const struct qr_control_ask *ask,
+                           const struct qr_database_row *row, const struct qr_identity *from,
                            const char *name, bool *ret_new, struct qr_err *err) /* held */
 {
     const struct qr_control_host *host = &control->options.host;
@@ -146,20 +156,24 @@ static enum qr_status note(struct qr_control *control, const struct qr_control_a
     if (member == NULL)
         return qr_fail(err, QR_NOMEM, "register");
     *ret_new = !member->ready || !member->is_away || member->away_pid != ask->pid;
-    if (ask->role == QR_ROLE_COMPUTE && host->pid(host->ctx, name) != 0) {
-        member->moves = true; /* the thread of reigns ends ours */
+    bool is_node = ask->role == QR_ROLE_COMPUTE, runs = is_node && host->pid(host->ctx, name) != 0;
+    if (runs && row->replica_of == 0)
+        return qr_fail(err, QR_CONFLICT, "'%s' runs here meanwhile", name);
+    if (runs) {
+        member->moves |= !member->is_moving; /* the thread of reigns ends ours */
         member->comes_until_ns = qr_env_mono_ns(control->options.env) + COMES_NS;
         pthread_cond_broadcast(&control->changed);
         return qr_fail(err, QR_BUSY, "'%s' still runs here", name);
     }
-    if (ask->role == QR_ROLE_COMPUTE)
+    if (is_node)
         QR_TRY(place_at(control, member, ask, err));
     member->is_away = member->ready = true;
+    snprintf(member->machine, sizeof member->machine, "%s", from->name);
     member->away_pid = ask->pid;
     member->until_ns = qr_env_mono_ns(control->options.env) + LAPSE_NS;
     if (*ret_new) {
         member->generation += 1;
-        if (ask->role == QR_ROLE_COMPUTE)
+        if (is_node && row->replica_of != 0)
             qri_reign_lead(control, name);
         qri_control_look_at_parked(control);
         pthread_cond_broadcast(&control->changed);
@@ -171,13 +185,14 @@ static void serve_register(struct qr_control *control, const struct qr_control_a
                            struct qr_rpc_request *own_request)
 {
     char name[QR_NODE_NAME_BYTES];
+    struct qr_database_row row;
     struct qr_err err = {0};
     bool is_new = false;
     snprintf(name, sizeof name, "%.*s", (int)ask->name.n, ask->name.p);
-    enum qr_status status = check(control, ask, own_request->from, name, &err);
+    enum qr_status status = check(control, ask, own_request->from, name, &row, &err);
     if (status == QR_OK) {
         pthread_mutex_lock(&control->mu);
-        status = note(control, ask, name, &is_new, &err);
+        status = note(control, ask, &row, own_request->from, name, &is_new, &err);
         pthread_mutex_unlock(&control->mu);
     }
     if (is_new && status == QR_OK)
@@ -205,19 +220,25 @@ static const char *address_of(const struct qr_control *control, const struct qri
     return strcmp(member->name, QR_ROLE_NAME_LOG) == 0 ? service->log : service->page;
 }
 
+void qri_machines_lose(struct qr_control *control, struct qri_member *member)
+{
+    member->is_away = member->ready = false;
+    member->generation += 1;
+    member->lapsed = member->away_client != NULL;
+    if (member->away_client != NULL)
+        qri_reign_exited(control, member->name, true); /* an HA replica of it goes on */
+    pthread_cond_broadcast(&control->changed);
+}
+
 void qri_machines_tick(struct qr_control *control)
 {
     int64_t now = qr_env_mono_ns(control->options.env);
     for (struct qri_member *member = control->members; member != NULL; member = member->next) {
         if (!member->is_away || now < member->until_ns)
             continue;
-        member->is_away = member->ready = false;
-        member->generation += 1;
         QR_LOG(&control->options.log, QR_WARN, "machine_lost", QR_F("node", &member->name[0]),
                QR_F("address", address_of(control, member)));
-        if (member->away_client != NULL)
-            qri_reign_exited(control, member->name, true); /* an HA replica of it goes on */
-        pthread_cond_broadcast(&control->changed);
+        qri_machines_lose(control, member);
     }
 }
 
@@ -247,20 +268,45 @@ void qri_machines_serve(struct qr_control *control, const struct qr_control_ask 
     qr_rpc_finish(own_request, &buf, status, &err);
 }
 
-bool qri_machines_move(struct qr_control *control)
+/* Its sessions go along, if they can, and then it ends. */
+static void move(struct qr_control *control, const char *name)
 {
     const struct qr_control_host *host = &control->options.host;
+    struct qr_database_row row;
+    uint32_t id;
+    if (qr_place_database_of(name, &id) &&
+        qr_registry_find_id(control->options.registry, id, &row) == QR_OK)
+        (void)qri_control_drain_node(control, &row, name);
+    host->end(host->ctx, name);
+}
+
+bool qri_machines_move(struct qr_control *control)
+{
     char name[QR_NODE_NAME_BYTES];
+    uint32_t id = 0;
     struct qri_member *member = control->members;
-    while (member != NULL && !member->moves)
+    while (member != NULL && !member->moves && !member->lapsed)
         member = member->next;
     if (member == NULL)
         return false;
-    member->moves = false;
+    bool moves = member->moves;
+    member->moves = member->lapsed = false;
+    member->is_moving = moves;
     memcpy(name, member->name, sizeof name);
+    (void)qr_place_database_of(name, &id);
     pthread_mutex_unlock(&control->mu);
-    host->end(host->ctx, name);
+    if (moves)
+        move(control, name);
+    else
+        qri_reign_want(control, id); /* ours in its place */
     pthread_mutex_lock(&control->mu);
+    member = qri_control_find_member(control, name); /* its database may be gone */
+    if (member == NULL || !moves)
+        return true;
+    member->is_moving = false;
+    if (member->moves_to[0] != '\0') /* who was the primary is on its way there */
+        qri_reign_moved(control, id, name, member->moves_to);
+    member->moves_to[0] = '\0';
     return true;
 }
 
@@ -304,13 +350,21 @@ static void serve_join(struct qr_control *control, const struct qr_control_ask *
     qr_rpc_finish(own_request, &buf, status, &err);
 }
 
+static void (*const own_calls[])(struct qr_control *control, const struct qr_control_ask *ask,
+                                 struct qr_rpc_request *own_request) = {
+    [QR_CONTROL_JOIN - QR_CONTROL_JOIN] = serve_join,
+    [QR_CONTROL_TAKE - QR_CONTROL_JOIN] = qri_away_serve_take,
+    [QR_CONTROL_GONE - QR_CONTROL_JOIN] = qri_away_serve_gone,
+};
+
 static void serve_machine(void *ctx, struct qr_rpc_request *own_request)
 {
     struct qr_control *control = ctx;
     struct qr_control_ask ask;
     struct qr_err err = {0};
-    bool is_own =
-        own_request->method == QR_CONTROL_REGISTER || own_request->method == QR_CONTROL_JOIN;
+    size_t index = (size_t)own_request->method - QR_CONTROL_JOIN; /* wraps below: too big */
+    bool registers = own_request->method == QR_CONTROL_REGISTER;
+    bool is_own = registers || index < sizeof own_calls / sizeof own_calls[0];
     enum qr_status status = QR_OK;
     if (!may_call(own_request))
         status = qr_fail(&err, QR_DENIED, "call %u is not for this machine", own_request->method);
@@ -319,10 +373,10 @@ static void serve_machine(void *ctx, struct qr_rpc_request *own_request)
                                     &ask, &err);
     if (status != QR_OK)
         qr_rpc_refuse(own_request, status, &err);
-    else if (own_request->method == QR_CONTROL_JOIN)
-        serve_join(control, &ask, own_request);
-    else if (own_request->method == QR_CONTROL_REGISTER)
+    else if (registers)
         serve_register(control, &ask, own_request);
+    else if (is_own)
+        own_calls[index](control, &ask, own_request);
     else
         qri_control_serve_short(control, own_request);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/sqlmsg.h"
 #include "ctl/place.h"
+#include "machines_int.h"
 #include "ops_int.h"
 #include "reign_int.h"
 #include "base/banned.h"
@@ -159,7 +160,6 @@ enum qr_status qri_make_storage(struct qr_control *control, struct qri_op *op, s
 enum qr_status qri_replica_primary(struct qr_control *control, struct qri_op *op,
                                    struct qr_err *err)
 {
-    const struct qr_control_host *host = &control->options.host;
     int64_t until = qr_env_mono_ns(control->options.env) + INT64_C(30) * 1000000000;
     struct qr_database_row primary;
     char node[QR_NODE_NAME_BYTES];
@@ -171,7 +171,7 @@ enum qr_status qri_replica_primary(struct qr_control *control, struct qri_op *op
     pthread_mutex_lock(&control->mu);
     qri_reign_place(control, &primary, node);
     pthread_mutex_unlock(&control->mu);
-    QR_TRY(host->want(host->ctx, node, err));
+    QR_TRY(qri_away_want(control, node, err));
     return as_statement(&primary, qr_control_wait_ready(control, node, 0, until, err), err);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/sqlmsg.h"
 #include "ctl/peer.h"
+#include "machines_int.h"
 #include "ops_int.h"
 #include "registry_int.h"
 #include "reign_int.h"
@@ -156,6 +157,14 @@ static enum qr_status check_from_hyper(struct qr_control *control,
                        "Reverse migration of database '%s' is possible to the General Purpose "
                        "service tier only, not to '%s'.",
                        row->name, wanted->edition);
+    pthread_mutex_lock(&control->mu);
+    bool is_away = row->away != 0 || qri_away_replicas(control, row, "", NULL) > 0;
+    pthread_mutex_unlock(&control->mu);
+    if (is_away)
+        return not_met(err,
+                       "Reverse migration of database '%s' is not possible while a process on "
+                       "another machine serves it: end that one first.",
+                       row->name);
     for (size_t i = 0; qr_registry_database_at(registry, i, &other); i++)
         if (other.replica_of == row->id)
             return not_met(err,

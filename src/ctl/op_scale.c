@@ -160,7 +160,7 @@ static void resize_nodes(struct qr_control *control, const struct qr_database_ro
     int64_t until = qr_env_mono_ns(control->options.env) + READY_NS;
     for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
         qr_place_member(row, i, name);
-        if (host->pid(host->ctx, name) == 0)
+        if (host->pid(host->ctx, name) == 0 && !qri_machines_is_away(control, name))
             continue;
         struct qr_err err = {0};
         enum qr_status status = qr_control_wait_ready(control, name, 0, until, &err);
@@ -223,6 +223,15 @@ static void replace_replicas(struct qr_control *control, struct qri_op *op,
     qri_warm_end(&list);
 }
 
+/* Replicas on other machines take another size as they are. */
+static bool has_away(struct qr_control *control, const struct qr_database_row *row)
+{
+    pthread_mutex_lock(&control->mu);
+    uint32_t count = qri_away_replicas(control, row, "", NULL);
+    pthread_mutex_unlock(&control->mu);
+    return count > 0;
+}
+
 enum qr_status qri_scale_replace(struct qr_control *control, struct qri_op *op, struct qr_err *err)
 {
     struct qr_database_row row;
@@ -233,6 +242,8 @@ enum qr_status qri_scale_replace(struct qr_control *control, struct qri_op *op, 
         replace_replicas(control, op, &row);
     else
         qri_reign_want(control, row.id);
+    if (op->member != 0 && has_away(control, &row))
+        resize_nodes(control, &row);
     return QR_OK;
 }
 

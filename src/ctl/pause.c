@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include "base/endian.h"
 #include "control_int.h"
+#include "machines_int.h"
 #include "reign_int.h"
 #include "ctl/peer.h"
 #include "ctl/place.h"
@@ -151,13 +152,12 @@ static enum qr_status release(struct qr_control *control, const struct qr_databa
 static enum qr_status resume(struct qr_control *control, const struct qr_database_row *row,
                              bool starts, struct qr_err *err)
 {
-    const struct qr_control_host *host = &control->options.host;
     char node[QR_NODE_NAME_BYTES];
     pthread_mutex_lock(&control->mu);
     qri_reign_place(control, row, node);
     pthread_mutex_unlock(&control->mu);
     if (starts) /* it starts while the row is written */
-        QR_TRY(host->want(host->ctx, node, err));
+        QR_TRY(qri_away_want(control, node, err));
     QR_TRY(qr_registry_set_paused(control->options.registry, row->id, false, false,
                                   qr_env_wall_ns(control->options.env), err));
     return release(control, row, err);
@@ -259,7 +259,8 @@ static bool is_kept_online(struct qr_control *control, const struct qr_database_
 {
     struct qr_keep_policy policy;
     return row->traits.auto_pause_minutes <= 0 || !is_serverless(row) || row->replica_of != 0 ||
-           row->geo_of != 0 || qr_registry_has_followers(control->options.registry, row->id) ||
+           row->geo_of != 0 || row->away != 0 ||
+           qr_registry_has_followers(control->options.registry, row->id) ||
            qri_vault_policy(control, row->guid, &policy, NULL) != QR_OK ||
            !qr_keep_policy_is_off(&policy);
 }

@@ -127,19 +127,22 @@ enum qr_status qr_node_call(struct qr_rpc_peer *peer, enum qr_control_method met
     return status;
 }
 
-enum qr_status qr_control_duty(struct qr_rpc_peer *peer, struct qr_str node, int64_t timeout_ns,
-                               enum qr_duty *ret_duty, uint32_t *ret_memory_mib, struct qr_err *err)
+enum qr_status qr_control_duty(struct qr_rpc_peer *peer, struct qr_str node, bool takes,
+                               int64_t timeout_ns, struct qr_control_duty *ret_duty,
+                               struct qr_err *err)
 {
+    enum qr_control_method method = takes ? QR_CONTROL_TAKE : QR_CONTROL_DUTY;
     struct qr_control_ask ask = {.name = node};
     struct qr_buf reply;
     qr_buf_init(&reply, 64);
-    enum qr_status status = qr_control_call(peer, QR_CONTROL_DUTY, &ask, timeout_ns, &reply, err);
-    if (status == QR_OK && (reply.len != DUTY_BYTES || reply.data[0] >= QR_DUTY_COUNT))
+    enum qr_status status = qr_control_call(peer, method, &ask, timeout_ns, &reply, err);
+    uint8_t duty = status == QR_OK && reply.len == DUTY_BYTES ? reply.data[0] : QR_DUTY_COUNT;
+    if (status == QR_OK && (duty & ~QR_DUTY_WAITS) >= QR_DUTY_COUNT)
         status = qr_fail(err, QR_PROTOCOL, "the answer about a duty breaks its format");
     if (status == QR_OK)
-        *ret_duty = (enum qr_duty)reply.data[0];
-    if (status == QR_OK && ret_memory_mib != NULL)
-        *ret_memory_mib = qr_get32le(reply.data + 1);
+        *ret_duty = (struct qr_control_duty){.duty = (enum qr_duty)(duty & ~QR_DUTY_WAITS),
+                                             .waits = (duty & QR_DUTY_WAITS) != 0,
+                                             .memory_mib = qr_get32le(reply.data + 1)};
     qr_buf_done(&reply);
     return status;
 }

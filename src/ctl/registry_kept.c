@@ -89,6 +89,17 @@ enum qr_status qr_registry_begin_reign(struct qr_registry *registry, uint32_t id
     return qri_registry_change(registry, id, change_reign, &(struct new_reign){member, above}, err);
 }
 
+static void change_away(struct qr_database_row *row, const void *arg)
+{
+    row->away = *(const uint32_t *)arg;
+}
+
+enum qr_status qr_registry_set_away(struct qr_registry *registry, uint32_t id, uint32_t away,
+                                    struct qr_err *err)
+{
+    return qri_registry_change(registry, id, change_away, &away, err);
+}
+
 static void change_members(struct qr_database_row *row, const void *arg)
 {
     const struct qr_database_row *to = arg;

@@ -42,6 +42,7 @@ static void take_place(struct qr_database_row *to, const struct qr_database_row 
     to->branch_lsn = from->branch_lsn;
     to->first_backup_wall_ns = from->first_backup_wall_ns;
     to->slices = from->slices;
+    to->away = from->away;
     to->max_bytes = from->max_bytes;
     to->ha_replicas = from->ha_replicas;
     to->traits = from->traits;

@@ -91,6 +91,7 @@ static const struct member members[] = {
     {"encrypted",      WORD, AT(encrypted),      0, 0, 1, true},
     {"epoch",          LONG, AT(epoch),          0, 0, INT64_MAX, true},
     {"primary",        WORD, AT(primary),        0, 0, QR_HA_REPLICAS_MAX, true},
+    {"away",           WORD, AT(away),           0, 0, QR_HA_REPLICAS_MAX + 1, true},
     {"members",        WORD, AT(members),        0, 0, (2 << QR_HA_REPLICAS_MAX) - 1, true},
     {"migratedWallNs", LONG, AT(migrated_wall_ns), 0, 0, INT64_MAX, true},
     {"keptWallNs",     LONG, AT(kept_wall_ns),   0, 0, INT64_MAX, true},

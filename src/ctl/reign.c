@@ -1,13 +1,14 @@
 /* reign.c - see control_int.h: which member of a Hyperscale database is its primary.
  *
- * Of Hyperscale nothing is stored: after a start of control the first member is. Of a database with
- * copies the row says who is, and who may be. When the primary's process is
- * gone, a member that is ready becomes the primary at once, in memory, so that whoever starts later
- * is told that it is a replica; then it is asked to take over, again and again until it has or is
- * gone itself. Without a ready member the primary's own process comes back as the primary. Routes
- * wait meanwhile. The fence of the log service decides who can commit; this only decides whom we
- * ask. Of a named replica's members one serves its sessions in the same way, and "primary" means
- * that one here: it writes nothing, and to take over is to know that it is the one now. */
+ * Of Hyperscale it is stored of those on other machines only: after a start of control the first
+ * member is. Of a database with copies the row says who is, and who may be. When the primary's
+ * process is gone, a member that is ready becomes the primary at once, in memory, so that whoever
+ * starts later is told that it is a replica; then it is asked to take over, again and again until
+ * it has or is gone itself. Without a ready member the primary's own process comes back as the
+ * primary. Routes wait meanwhile. The fence of the log service decides who can commit; this only
+ * decides whom we ask. Of a named replica's members one serves its sessions in the same way, and
+ * "primary" means that one here: it writes nothing, and to take over is to know that it is the one
+ * now. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@ static void member_name(struct qr_control *control, uint32_t id, uint32_t member
     qr_place_member(&row, member, dst);
 }
 
-static struct qri_reign *find_reign(struct qr_control *control, uint32_t id) /* held */
+struct qri_reign *qri_reign_find(struct qr_control *control, uint32_t id)
 {
     struct qri_reign *reign = control->reigns;
     while (reign != NULL && reign->database_id != id)
@@ -46,12 +47,16 @@ static void stored_primary(struct qr_control *control, uint32_t id, char dst[QR_
 {
     struct qr_database_row row;
     bool there = qr_registry_find_id(control->options.registry, id, &row) == QR_OK;
-    member_name(control, id, there && qr_database_has_copies(&row) ? row.primary : 0, dst);
+    uint32_t member = !there || !qr_database_has_nodes(&row) ? 0
+                      : qr_database_has_copies(&row)         ? row.primary
+                      : row.away > 0                         ? row.away - 1
+                                                             : 0;
+    member_name(control, id, member, dst);
 }
 
 struct qri_reign *qri_reign_get(struct qr_control *control, uint32_t id) /* held */
 {
-    struct qri_reign *reign = find_reign(control, id);
+    struct qri_reign *reign = qri_reign_find(control, id);
     if (reign == NULL && (reign = calloc(1, sizeof *reign)) != NULL) {
         reign->database_id = id;
         stored_primary(control, id, reign->primary);
@@ -61,10 +66,9 @@ struct qri_reign *qri_reign_get(struct qr_control *control, uint32_t id) /* held
     return reign;
 }
 
-static void primary_of(struct qr_control *control, uint32_t id,
-                       char dst[QR_NODE_NAME_BYTES]) /* held */
+void qri_reign_primary(struct qr_control *control, uint32_t id, char dst[QR_NODE_NAME_BYTES])
 {
-    const struct qri_reign *reign = find_reign(control, id);
+    const struct qri_reign *reign = qri_reign_find(control, id);
     if (reign == NULL)
         stored_primary(control, id, dst);
     else
@@ -75,7 +79,7 @@ void qri_reign_place(struct qr_control *control, const struct qr_database_row *r
                      char dst[QR_NODE_NAME_BYTES])
 {
     if (qr_database_has_nodes(row))
-        primary_of(control, row->id, dst);
+        qri_reign_primary(control, row->id, dst);
     else
         qr_place_node(row, dst);
 }
@@ -113,7 +117,7 @@ bool qri_reign_route(struct qr_control *control, const struct qr_database_row *r
 {
     char primary[QR_NODE_NAME_BYTES];
     qri_reign_place(control, row, primary);
-    struct qri_reign *reign = find_reign(control, row->id);
+    struct qri_reign *reign = qri_reign_find(control, row->id);
     if (reign != NULL && reign->held_back) {
         memcpy(dst, primary, QR_NODE_NAME_BYTES);
         return false;
@@ -145,7 +149,7 @@ enum qr_status qri_reign_restore(struct qr_control *control, const struct qri_re
 void qri_reign_hold_back(struct qr_control *control, uint32_t id, bool held_back)
 {
     pthread_mutex_lock(&control->mu);
-    struct qri_reign *reign = held_back ? qri_reign_get(control, id) : find_reign(control, id);
+    struct qri_reign *reign = held_back ? qri_reign_get(control, id) : qri_reign_find(control, id);
     if (reign != NULL) /* without memory a login may start the node again, and be cut off */
         reign->held_back = held_back;
     if (!held_back)
@@ -168,7 +172,7 @@ bool qri_reign_is_primary(struct qr_control *control, const char *name)
     if (!qr_place_database_of(name, &id))
         return false;
     pthread_mutex_lock(&control->mu);
-    primary_of(control, id, primary);
+    qri_reign_primary(control, id, primary);
     pthread_mutex_unlock(&control->mu);
     return strcmp(name, primary) == 0;
 }
@@ -180,7 +184,7 @@ enum qr_duty qri_reign_duty(struct qr_control *control, const struct qr_database
     if (row->geo_of != 0)
         return QR_DUTY_NAMED_REPLICA;
     pthread_mutex_lock(&control->mu);
-    primary_of(control, row->id, primary);
+    qri_reign_primary(control, row->id, primary);
     pthread_mutex_unlock(&control->mu);
     if (strcmp(name, primary) != 0)
         return QR_DUTY_HA_REPLICA;
@@ -193,7 +197,7 @@ void qri_reign_exited(struct qr_control *control, const char *name, bool returns
     char primary[QR_NODE_NAME_BYTES];
     if (!qr_place_database_of(name, &id))
         return;
-    primary_of(control, id, primary);
+    qri_reign_primary(control, id, primary);
     struct qri_reign *reign = strcmp(name, primary) == 0 ? qri_reign_get(control, id) : NULL;
     if (reign == NULL)
         return;
@@ -218,7 +222,7 @@ void qri_reign_exited(struct qr_control *control, const char *name, bool returns
 void qri_reign_lead(struct qr_control *control, const char *name)
 {
     uint32_t id;
-    struct qri_reign *reign = qr_place_database_of(name, &id) ? find_reign(control, id) : NULL;
+    struct qri_reign *reign = qr_place_database_of(name, &id) ? qri_reign_find(control, id) : NULL;
     if (reign == NULL || strcmp(reign->primary, name) == 0)
         return;
     struct qri_member *before = qri_control_member(control, reign->primary);
@@ -227,6 +231,22 @@ void qri_reign_lead(struct qr_control *control, const char *name)
     snprintf(reign->primary, sizeof reign->primary, "%s", name);
     reign->state = QRI_REIGN_VACANT;
     reign->again_ns = 0;
+}
+
+void qri_reign_give(struct qr_control *control, uint32_t id, const char *name)
+{
+    struct qri_reign *reign = qri_reign_get(control, id);
+    if (reign == NULL) /* without memory it is told that it is a replica */
+        return;
+    snprintf(reign->primary, sizeof reign->primary, "%s", name);
+    reign->state = QRI_REIGN_STEADY;
+}
+
+void qri_reign_moved(struct qr_control *control, uint32_t id, const char *from, const char *to)
+{
+    const struct qri_reign *reign = qri_reign_find(control, id);
+    if (reign != NULL && strcmp(reign->primary, from) == 0 && reign->state == QRI_REIGN_RESTED)
+        qri_reign_give(control, id, to);
 }
 
 /* ---- members ---- */
@@ -240,10 +260,11 @@ void qri_reign_want(struct qr_control *control, uint32_t database_id)
         row.geo_of != 0 || !qr_database_is_live(&row) || control->stopping)
         return;
     pthread_mutex_lock(&control->mu);
-    primary_of(control, row.id, primary);
+    qri_reign_primary(control, row.id, primary);
     bool ready = qri_control_ready(control, primary) && !qri_reign_is_held_back(control, row.id);
-    const struct qri_reign *reign = find_reign(control, row.id);
+    const struct qri_reign *reign = qri_reign_find(control, row.id);
     bool yields = reign != NULL && reign->yields; /* who ended the last primary sees to the rest */
+    uint32_t count = qri_away_replicas(control, &row, primary, NULL);
     pthread_mutex_unlock(&control->mu);
     if (yields)
         return;
@@ -254,14 +275,14 @@ void qri_reign_want(struct qr_control *control, uint32_t database_id)
         (void)!host->want(host->ctx, primary, NULL);
     else if (!ready) /* it makes the catalog of a new one; without it there is nothing to do */
         return;
-    uint32_t count = 0;
     for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
         qr_place_member(&row, i, name);
-        if (strcmp(name, primary) == 0 || qri_ops_has_member(control, row.id, i))
+        if (strcmp(name, primary) == 0 || qri_ops_has_member(control, row.id, i) ||
+            qri_machines_is_away(control, name))
             continue;
         bool wanted = count++ < qr_database_secondaries(&row);
-        if (wanted && !qri_machines_is_away(control, name))
-            (void)!host->want(host->ctx, name, NULL); /* it is tried again with the next route */
+        if (wanted)
+            (void)!qri_away_want(control, name, NULL); /* it is tried again with the next route */
         else if (!wanted && host->pid(host->ctx, name) != 0)
             host->end(host->ctx, name);
     }
@@ -272,7 +293,7 @@ void qri_reign_end(struct qr_control *control, uint32_t database_id, bool primar
     const struct qr_control_host *host = &control->options.host;
     char primary[QR_NODE_NAME_BYTES], name[QR_NODE_NAME_BYTES];
     pthread_mutex_lock(&control->mu);
-    primary_of(control, database_id, primary);
+    qri_reign_primary(control, database_id, primary);
     pthread_mutex_unlock(&control->mu);
     for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
         member_name(control, database_id, i, name);
@@ -287,7 +308,7 @@ void qri_reign_drain_replicas(struct qr_control *control, const struct qr_databa
 {
     char primary[QR_NODE_NAME_BYTES], name[QR_NODE_NAME_BYTES];
     pthread_mutex_lock(&control->mu);
-    primary_of(control, row->id, primary);
+    qri_reign_primary(control, row->id, primary);
     pthread_mutex_unlock(&control->mu);
     for (uint32_t i = 0; i <= QR_HA_REPLICAS_MAX; i++) {
         member_name(control, row->id, i, name);
@@ -330,100 +351,9 @@ enum qr_status qri_reign_each_ready(struct qr_control *control, const struct qr_
     return status;
 }
 
-bool qri_reign_heir(struct qr_control *control, const struct qr_database_row *row,
-                    char ret_primary[QR_NODE_NAME_BYTES], char ret_heir[QR_NODE_NAME_BYTES])
-{
-    pthread_mutex_lock(&control->mu);
-    primary_of(control, row->id, ret_primary);
-    bool any = qri_control_ready(control, ret_primary) &&
-               qri_reign_choose(control, row->id, 0, ret_primary, ret_heir);
-    pthread_mutex_unlock(&control->mu);
-    return any;
-}
-
-void qri_reign_wait_heir(struct qr_control *control, const struct qr_database_row *row,
-                         int64_t until_mono_ns)
-{
-    static const int64_t look_ns = INT64_C(100000000); /* nobody tells that a copy has caught up */
-    char primary[QR_NODE_NAME_BYTES], heir[QR_NODE_NAME_BYTES];
-    pthread_mutex_lock(&control->mu);
-    for (;;) {
-        int64_t left = until_mono_ns - qr_env_mono_ns(control->options.env);
-        primary_of(control, row->id, primary);
-        if (left <= 0 || control->stopping || !qri_control_ready(control, primary) ||
-            qri_reign_choose(control, row->id, 0, primary, heir))
-            break;
-        (void)qr_cond_wait(&control->changed, &control->mu, left < look_ns ? left : look_ns);
-    }
-    pthread_mutex_unlock(&control->mu);
-}
-
-/* A primary that has no session any more, and has resigned: the next one takes over while its
- * process ends. Of a database with copies the files are its own until then. */
-static void pass_on(struct qr_control *control, const struct qr_database_row *row,
-                    const char *primary, const char *next)
-{
-    char heir[QR_NODE_NAME_BYTES];
-    pthread_mutex_lock(&control->mu);
-    struct qri_reign *reign = find_reign(control, row->id);
-    bool passes = reign != NULL && reign->yields && strcmp(reign->primary, primary) == 0 &&
-                  qri_reign_choose(control, row->id, 0, primary, heir);
-    if (passes && next != NULL && qri_control_ready(control, next))
-        snprintf(heir, sizeof heir, "%s", next);
-    if (passes) {
-        memcpy(reign->primary, heir, sizeof reign->primary);
-        reign->heir[0] = '\0';
-        reign->state = QRI_REIGN_VACANT;
-        reign->again_ns = 0;
-        pthread_cond_broadcast(&control->changed);
-    }
-    pthread_mutex_unlock(&control->mu);
-    if (passes)
-        QR_LOG(&control->options.log, QR_INFO, "primary_yielded", QR_F("node", primary),
-               QR_F("next", &heir[0]));
-}
-
-/* Its process has ended: members may come and go again. */
-static void passed_on(struct qr_control *control, uint32_t id)
-{
-    pthread_mutex_lock(&control->mu);
-    struct qri_reign *reign = find_reign(control, id);
-    if (reign != NULL)
-        reign->yields = false;
-    pthread_mutex_unlock(&control->mu);
-}
-
-enum qr_status qri_reign_yield(struct qr_control *control, const struct qr_database_row *row,
-                               const char *next, struct qr_err *err)
-{
-    const struct qr_control_host *host = &control->options.host;
-    char primary[QR_NODE_NAME_BYTES], other[QR_NODE_NAME_BYTES];
-    pthread_mutex_lock(&control->mu);
-    primary_of(control, row->id, primary);
-    bool is_it = next != NULL && strcmp(next, primary) == 0;
-    bool any = qri_reign_choose(control, row->id, 0, primary, other);
-    struct qri_reign *reign =
-        any && qri_control_ready(control, primary) ? qri_reign_get(control, row->id) : NULL;
-    if (reign != NULL && !is_it) {
-        reign->yields = true;
-        snprintf(reign->heir, sizeof reign->heir, "%s", next == NULL ? "" : next);
-    }
-    pthread_mutex_unlock(&control->mu);
-    if (is_it) /* it has taken over before */
-        return QR_OK;
-    if (qri_control_drain_node(control, row, primary) && qr_database_is_hyper(row))
-        pass_on(control, row, primary, next);
-    host->end(host->ctx, primary);
-    passed_on(control, row->id);
-    if (next != NULL && any)
-        return QR_OK;
-    return host->want(host->ctx, primary, err);
-}
-
 enum qr_status qri_reign_wait(struct qr_control *control, const struct qr_database_row *row,
                               int64_t until_ns, struct qr_err *err)
 {
-    const struct qr_control_host *host = &control->options.host;
     char node[QR_NODE_NAME_BYTES];
     enum qr_status status = QR_OK;
     pthread_mutex_lock(&control->mu);
@@ -437,7 +367,7 @@ enum qr_status qri_reign_wait(struct qr_control *control, const struct qr_databa
             (void)qr_cond_wait(&control->changed, &control->mu, left < LOOK_NS ? left : LOOK_NS);
         pthread_mutex_unlock(&control->mu);
         if (status == QR_OK) /* whoever was to be it may be gone */
-            status = host->want(host->ctx, node, err);
+            status = qri_away_want(control, node, err);
         pthread_mutex_lock(&control->mu);
     }
     pthread_mutex_unlock(&control->mu);
@@ -470,9 +400,18 @@ static bool promote(struct qr_control *control, const struct qr_database_row *ro
     struct qr_err err = {0};
     struct qr_rpc_peer *peer = NULL;
     int64_t began_ns = qr_env_mono_ns(control->options.env);
-    enum qr_status status = qri_control_node(control, name, &peer, &err);
+    bool is_away = row->replica_of == 0 && qri_machines_is_away(control, name);
+    enum qr_control_method method = row->away != 0 ? QR_NODE_SUCCEED : QR_NODE_PROMOTE;
+    enum qr_status status = QR_OK;
+    if (is_away)
+        status = qr_registry_set_away(control->options.registry, row->id,
+                                      qr_place_member_of(name) + 1, &err);
     if (status == QR_OK)
-        status = qr_node_call(peer, QR_NODE_PROMOTE, row, PROMOTE_NS, &err);
+        status = qri_control_node(control, name, &peer, &err);
+    if (status == QR_OK)
+        status = qr_node_call(peer, method, row, PROMOTE_NS, &err);
+    if (status == QR_OK && !is_away)
+        qri_away_ended(control, name);
     QR_LOG(&control->options.log, status == QR_OK ? QR_INFO : QR_WARN, "promoted",
            QR_F("node", name), QR_F("status", qr_status_info(status)->name),
            QR_F("reason", &err.text[0]),
@@ -523,7 +462,7 @@ static void carry_out(struct qr_control *control, const struct qri_reign *seen)
     else
         done = promote(control, &row, seen->primary);
     pthread_mutex_lock(&control->mu);
-    struct qri_reign *reign = find_reign(control, id);
+    struct qri_reign *reign = qri_reign_find(control, id);
     bool same =
         reign != NULL && reign->state == seen->state && strcmp(reign->primary, seen->primary) == 0;
     if (same && done)

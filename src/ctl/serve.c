@@ -188,11 +188,21 @@ static void serve_register(struct qr_control *control, const struct qr_control_a
         return;
     }
     QR_LOG(&control->options.log, QR_INFO, "ready", QR_F("name", &name[0]), QR_F("pid", pid));
+    qri_away_ended(control, name);
     qr_rpc_answer(own_request, NULL, 0);
     uint32_t id;
     bool alone = qr_place_has_copy(name) && !qri_reign_is_primary(control, name);
     if (qr_place_database_of(name, &id) && !alone) /* it wants nobody that its primary does not */
         qri_reign_want(control, id);
+}
+
+void qri_put_duty(struct qr_control *control, const struct qr_database_row *row, const char *name,
+                  struct qr_buf *buf)
+{
+    const struct qr_slo *slo = qr_control_node_slo(control, name);
+    uint8_t duty = (uint8_t)qri_reign_duty(control, row, name);
+    qr_buf_add8(buf, row->away != 0 ? duty | QR_DUTY_WAITS : duty);
+    qr_buf_add32le(buf, slo == NULL ? 0 : slo->memory_mib);
 }
 
 static void serve_duty(struct qr_control *control, const struct qr_control_ask *ask,
@@ -208,13 +218,10 @@ static void serve_duty(struct qr_control *control, const struct qr_control_ask *
     if (qr_place_database_of(name, &id))
         status = qr_registry_find_id(control->options.registry, id, &row);
     qr_buf_init(&buf, 16);
-    const struct qr_slo *slo = qr_control_node_slo(control, name);
-    if (status == QR_OK) {
-        qr_buf_add8(&buf, (uint8_t)qri_reign_duty(control, &row, name));
-        qr_buf_add32le(&buf, slo == NULL ? 0 : slo->memory_mib);
-    } else {
+    if (status == QR_OK)
+        qri_put_duty(control, &row, name, &buf);
+    else
         (void)qr_fail(&err, status, "no database has the node '%s'", name);
-    }
     qr_rpc_finish(own_request, &buf, status, &err);
 }
 
@@ -245,14 +252,12 @@ static void serve_route(struct qr_control *control, const struct qr_control_ask 
     bool ready = qri_reign_route(control, &p.row, p.read_only, node) ||
                  qri_pause_parks(control, &p.row) ||
                  qri_reign_is_held_back(control, p.row.id); /* it starts nothing */
-    const struct qri_member *member = qri_control_member(control, node);
+    const struct qri_member *member = qri_control_find_member(control, node);
     ready |= member != NULL && member->drains; /* who ends it sees to the next one */
-    ready |= member != NULL && qri_machines_comes(control, member);
     pthread_mutex_unlock(&control->mu);
     enum qr_status status = QR_OK;
-    const struct qr_control_host *host = &control->options.host;
     if (!ready && !control->stopping)
-        status = host->want(host->ctx, node, &err);
+        status = qri_away_want(control, node, &err);
     if (!ready && qr_database_has_copies(&p.row)) /* they start together: it waits for them */
         qri_reign_want(control, p.row.id);
     pthread_mutex_lock(&control->mu);

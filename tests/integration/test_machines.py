@@ -76,7 +76,8 @@ class World:
         self.port = free_port(6)
         with open(DOCS, encoding="utf-8") as file:
             blocks = re.findall(r"```sh\n(.*?)```", file.read(), re.S)
-        self.service_line, made, started, made_node, self.node_line = blocks
+        (self.service_line, made, started, made_node, self.node_line, self.primary_line,
+         self.replica_line) = blocks
         self.add_line, self.copy_line = made.splitlines()
         log, page = started.splitlines()
         self.node_add_line, self.node_copy_line = made_node.splitlines()
@@ -240,13 +241,15 @@ class Machines(unittest.TestCase):
             primary.execute("INSERT t VALUES (1, 'one')")
             master.execute("ALTER DATABASE shop ADD SECONDARY ON SERVER server01 WITH "
                            "(SECONDARY_TYPE = Named, DATABASE_NAME = [shop_reports])")
-            with quired.connect("shop_reports") as replica:  # here, so far
-                self.assertEqual(replica.execute("SELECT a FROM t"), [(1,)])
+            stays = quired.connect("shop_reports")  # here, so far
+            stays.execute("SELECT a INTO #mine FROM t")
             self.assertEqual(world.add(world.node_add_line).returncode, 0)
             world.bring(world.node_copy_line)
             node = Role(world.words(world.node_line)[1:])
             node.start()
             wait_log(quired, 'machine="c"')
+            self.assertEqual(stays.execute("SELECT a FROM #mine"), [(1,)])  # it went along
+            stays.close()
             for encrypt in (tds.ENCRYPT_ON, tds.ENCRYPT_OFF):
                 with quired.connect("shop_reports", encrypt=encrypt) as replica:
                     self.assertEqual(replica.execute("SELECT b, DB_NAME() FROM t WHERE a = 1"),
@@ -262,7 +265,8 @@ class Machines(unittest.TestCase):
                                      [("master",), ("shop_reports",)])  # asked of control
                     text = "z" * 500000  # and so is a large request
                     self.assertEqual(replica.execute(f"SELECT LEN('{text}')"), [(500000,)])
-            wait_for(lambda: sum(" ev=login " in line for line in node.log) == 2)
+            wait_for(lambda: sum(" ev=login " in line for line in node.log) == 2 and
+                     sum(" ev=session_taken " in line for line in node.log) == 1)
             # the machine dies in the middle of a session: the service serves the replica itself
             replica = quired.connect("shop_reports")
             node.end(signal.SIGKILL)

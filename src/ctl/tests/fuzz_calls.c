@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct qr_buf buf;
     if (size == 0)
         return 0;
-    uint16_t method = (uint16_t)(0x300 + data[0] % 0x40);
+    uint16_t method = (uint16_t)(0x300 + data[0] % 0x60);
     data++;
     size--;
     qr_buf_init(&buf, BYTES_MAX);

@@ -343,11 +343,11 @@ static void expect_route(struct fixture *f, bool read_only, const char *socket)
 
 static void expect_duty(struct fixture *f, const char *node, enum qr_duty wanted)
 {
-    enum qr_duty duty = QR_DUTY_COUNT;
+    struct qr_control_duty duty = {.duty = QR_DUTY_COUNT};
     assert_int_equal(
-        qr_control_duty(qr_rpc_client_peer(f->brief), qr_str(node), TIME_NS, &duty, NULL, NULL),
+        qr_control_duty(qr_rpc_client_peer(f->brief), qr_str(node), false, TIME_NS, &duty, NULL),
         QR_OK);
-    assert_int_equal(duty, wanted);
+    assert_int_equal(duty.duty, wanted);
 }
 
 static void test_a_ready_replica_takes_over_when_the_primary_is_gone(void **state)

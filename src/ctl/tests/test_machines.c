@@ -14,7 +14,7 @@ static const int64_t TIME_NS = INT64_C(20) * 1000000000;
 struct fixture {
     char dir[64], path[96], run[96], self[96], other[96], address[64], operate[64];
     _Atomic int pid;           /* what the host says of every name */
-    _Atomic int ended, wanted; /* hs-6 */
+    _Atomic int ended, wanted; /* hs-5, hs-6 */
     struct qr_buf ca;
     struct qr_meta *meta;
     struct qr_registry *registry;
@@ -28,14 +28,14 @@ static enum qr_status want(void *ctx, const char *node, struct qr_err *err)
 {
     struct fixture *f = ctx;
     (void)err;
-    atomic_fetch_add(&f->wanted, strcmp(node, "hs-6") == 0);
+    atomic_fetch_add(&f->wanted, strcmp(node, "hs-6") == 0 || strcmp(node, "hs-5") == 0);
     return QR_OK;
 }
 
 static void end(void *ctx, const char *node)
 {
     struct fixture *f = ctx;
-    if (strcmp(node, "hs-6") != 0) /* its HA replicas, of which there are none */
+    if (strcmp(node, "hs-6") != 0 && strcmp(node, "hs-5") != 0) /* HA replicas: there are none */
         return;
     atomic_store(&f->pid, 0);
     atomic_fetch_add(&f->ended, 1);
@@ -177,11 +177,11 @@ static enum qr_status ask_here(struct fixture *f, enum qr_control_method method,
     return status;
 }
 
-static enum qr_status ask_route(struct fixture *f, int64_t timeout_ns,
+static enum qr_status ask_route(struct fixture *f, const char *database, int64_t timeout_ns,
                                 struct qr_control_route *ret_route)
 {
     struct qr_buf reply;
-    enum qr_status status = ask_here(f, QR_CONTROL_ROUTE, "reports", timeout_ns, &reply);
+    enum qr_status status = ask_here(f, QR_CONTROL_ROUTE, database, timeout_ns, &reply);
     if (status == QR_OK)
         status = qr_control_route_get(reply.data, reply.len, ret_route, NULL);
     qr_buf_done(&reply);
@@ -285,11 +285,11 @@ static void test_a_named_replica_is_served_where_its_node_says_that_it_is(void *
     assert_int_equal(register_node(peer, "hs-6", "tcp:127.0.0.2:7"), QR_BUSY); /* one runs here */
     while (atomic_load(&f->ended) == 0)
         qr_env_sleep_ns(qr_env_real(), 1000000);
-    assert_int_not_equal(ask_route(f, 100000000, &route), QR_OK);
+    assert_int_not_equal(ask_route(f, "reports", 100000000, &route), QR_OK);
     assert_int_equal(atomic_load(&f->wanted), 0); /* who comes now waits for the other machine */
     assert_int_equal(register_node(peer, "hs-6", "tcp:127.0.0.2:7"), QR_OK);
     qr_control_exited(f->control, "hs-6", false); /* of the one that ran here */
-    assert_int_equal(ask_route(f, TIME_NS, &route), QR_OK);
+    assert_int_equal(ask_route(f, "reports", TIME_NS, &route), QR_OK);
     assert_string_equal(route.address, "tcp:127.0.0.2:8/hs-6");
     assert_int_equal(route.database_id, row.id);
     assert_int_equal(register_node(peer, "hs-6", "tcp:127.0.0.2:77"), QR_CONFLICT);
@@ -303,12 +303,110 @@ static void test_a_named_replica_is_served_where_its_node_says_that_it_is(void *
     assert_int_equal(is_there(f, "hs-6"), 0);
     assert_int_equal(is_there(f, "log"), 0);
     peer = connect_as(f, "compute");
-    assert_int_not_equal(ask_route(f, 100000000, &route),
+    assert_int_not_equal(ask_route(f, "reports", 100000000, &route),
                          QR_OK); /* and nobody has started another */
     assert_int_equal(atomic_load(&f->wanted), 1);
     assert_int_equal(register_node(peer, "hs-6", "tcp:127.0.0.2:7"), QR_OK);
-    assert_int_equal(ask_route(f, TIME_NS, &route), QR_OK);
+    assert_int_equal(ask_route(f, "reports", TIME_NS, &route), QR_OK);
     assert_string_equal(route.address, "tcp:127.0.0.2:8/hs-6");
+}
+
+static enum qr_status take(struct qr_rpc_peer *peer, const char *name,
+                           struct qr_control_duty *ret_duty)
+{
+    return qr_control_duty(peer, qr_str(name), true, TIME_NS, ret_duty, NULL);
+}
+
+static uint32_t away_of(struct fixture *f, uint32_t id)
+{
+    struct qr_database_row row;
+    assert_int_equal(qr_registry_find_id(f->registry, id, &row), QR_OK);
+    return row.away;
+}
+
+/* A process of control's machine is ready. */
+static void register_here(struct fixture *f, const char *name, uint32_t pid)
+{
+    char address[128];
+    struct qr_rpc_loop *loop = NULL;
+    struct qr_rpc_client *client = NULL;
+    struct qr_control_ask ask = {.name = qr_str(name), .role = QR_ROLE_COMPUTE, .pid = pid};
+    snprintf(address, sizeof address, "unix:%s/control.sock", f->run);
+    struct qr_rpc_client_options options = {.address = address};
+    atomic_store(&f->pid, (int)pid);
+    assert_int_equal(
+        qr_rpc_loop_new(&(struct qr_rpc_loop_options){.env = qr_env_real()}, &loop, NULL), QR_OK);
+    assert_int_equal(qr_rpc_client_new(loop, &options, &client, NULL), QR_OK);
+    assert_int_equal(
+        qr_control_call(qr_rpc_client_peer(client), QR_CONTROL_REGISTER, &ask, TIME_NS, NULL, NULL),
+        QR_OK);
+    qr_rpc_client_free(client);
+    qr_rpc_loop_free(loop);
+}
+
+/* A primary on another machine cannot be reaped: who follows it waits for its lease, until the row
+ * says that nobody was there. */
+static void test_a_primary_takes_its_place_and_is_remembered(void **state)
+{
+    struct fixture *f = *state;
+    struct qr_database_row files, row;
+    struct qr_database_wish wish = {.edition = qr_str("Basic")};
+    struct qr_control_route route;
+    struct qr_control_duty duty = {0};
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("f"), &wish, &files, NULL),
+                     QR_OK);
+    wish.edition = qr_str("Hyperscale");
+    assert_int_equal(qr_registry_add_database(f->registry, 0, qr_str("h"), &wish, &row, NULL),
+                     QR_OK);
+    struct qr_rpc_peer *peer = connect_as(f, "compute");
+    assert_int_equal(take(peer, "hs-6", &duty), QR_NOT_FOUND); /* not yet */
+    assert_int_equal(qr_registry_set_state(f->registry, files.id, QR_DATABASE_ONLINE, NULL), QR_OK);
+    assert_int_equal(qr_registry_set_state(f->registry, row.id, QR_DATABASE_ONLINE, NULL), QR_OK);
+    static const char *const others[] = {"hs-5", "hs-6-r1", "bc-6", "shared", "hs-7"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        assert_int_not_equal(take(peer, others[i], &duty), QR_OK);
+    assert_int_equal(atomic_load(&f->ended), 0);
+
+    register_here(f, "hs-6", 77);
+    assert_int_equal(take(peer, "hs-6", &duty), QR_BUSY); /* ours runs, until it has ended */
+    while (atomic_load(&f->ended) == 0)
+        qr_env_sleep_ns(qr_env_real(), 1000000);
+    qr_control_exited(f->control, "hs-6", false);
+    assert_int_not_equal(ask_route(f, "h", 100000000, &route), QR_OK);
+    assert_int_equal(atomic_load(&f->wanted), 0); /* who comes now waits for the other machine */
+    assert_int_equal(take(peer, "hs-6", &duty), QR_OK);
+    assert_int_equal(duty.duty, QR_DUTY_PRIMARY);
+    assert_false(duty.waits); /* ours was reaped */
+    assert_int_equal(away_of(f, row.id), 1);
+    assert_int_equal(register_node(peer, "hs-6", "tcp:127.0.0.2:7"), QR_OK);
+    assert_int_equal(ask_route(f, "h", TIME_NS, &route), QR_OK);
+    assert_string_equal(route.address, "tcp:127.0.0.2:8/hs-6");
+
+    assert_int_equal(take(peer, "hs-6", &duty), QR_OK); /* it has started again */
+    assert_true(duty.waits);
+    assert_int_not_equal(ask_route(f, "h", 100000000, &route), QR_OK);
+    assert_int_equal(register_node(peer, "hs-6", "tcp:127.0.0.2:7"), QR_OK);
+
+    qr_env_sleep_ns(qr_env_real(), INT64_C(5200000000)); /* it is silent */
+    qr_control_tick(f->control);
+    register_here(f, "hs-6", 78); /* ours, after it has waited */
+    assert_int_equal(away_of(f, row.id), 0);
+    assert_int_equal(register_node(connect_as(f, "compute"), "hs-6", "tcp:127.0.0.2:7"),
+                     QR_CONFLICT); /* the one that was silent is not the primary any more */
+
+    atomic_store(&f->pid, 0);
+    qr_control_exited(f->control, "hs-6", false);
+    peer = qr_rpc_client_peer(f->client);
+    assert_int_equal(take(peer, "hs-6", &duty), QR_OK);
+    assert_false(duty.waits);
+    assert_int_equal(register_node(peer, "hs-6", "tcp:127.0.0.2:7"), QR_OK);
+    struct qr_control_ask gone = {.name = qr_str("hs-6"), .pid = 98};
+    assert_int_equal(qr_control_call(peer, QR_CONTROL_GONE, &gone, TIME_NS, NULL, NULL), QR_OK);
+    assert_int_equal(away_of(f, row.id), 1); /* another one went */
+    gone.pid = 99;
+    assert_int_equal(qr_control_call(peer, QR_CONTROL_GONE, &gone, TIME_NS, NULL, NULL), QR_OK);
+    assert_int_equal(away_of(f, row.id), 0);
+    assert_int_equal(is_there(f, "hs-6"), 0);
 }
 
 int main(void)
@@ -319,5 +417,9 @@ int main(void)
         cmocka_unit_test(test_what_other_machines_may_not_ask_is_refused),
         cmocka_unit_test(test_a_named_replica_is_served_where_its_node_says_that_it_is),
     };
-    return cmocka_run_group_tests_name("ctl/machines", tests, setup, teardown);
+    const struct CMUnitTest alone[] = {
+        cmocka_unit_test(test_a_primary_takes_its_place_and_is_remembered),
+    };
+    return cmocka_run_group_tests_name("ctl/machines", tests, setup, teardown) +
+           cmocka_run_group_tests_name("ctl/away", alone, setup, teardown);
 }

@@ -28,11 +28,12 @@ enum qr_control_method {
     QR_CONTROL_DATABASES, /* those of a server (or QR_SERVER_ANY) with an id above; answer: rows,
                              not always all */
     QR_CONTROL_RULES,     /* of id; answer: items */
-    QR_CONTROL_DUTY,      /* name of a node; answer: u8 enum qr_duty, u32 MiB of memory
-                             that its objective promises (0: none) */
-    QR_CONTROL_LOGIN,     /* server, name; answer: an item */
-    QR_CONTROL_SERVER,    /* name of a server; answer: an item with its database_id */
-    QR_CONTROL_REPORT,    /* text: rows of telemetry (ctl/telemetry.h) */
+    QR_CONTROL_DUTY,   /* name of a node; answer: u8 enum qr_duty, with QR_DUTY_WAITS: who was the
+                          primary before may not be gone, u32 MiB of memory
+                          that its objective promises (0: none) */
+    QR_CONTROL_LOGIN,  /* server, name; answer: an item */
+    QR_CONTROL_SERVER, /* name of a server; answer: an item with its database_id */
+    QR_CONTROL_REPORT, /* text: rows of telemetry (ctl/telemetry.h) */
     QR_CONTROL_TELEMETRY, /* doc_kind: of telemetry, server, version: behind that time, name: and
                              that key; answer: rows, not always all */
     QR_CONTROL_LIMITS,    /* id of a database (0: none), name of the node that asks; answer: struct
@@ -45,6 +46,9 @@ enum qr_control_method {
     /* of other machines only */
     QR_CONTROL_JOIN = 0x341, /* role: what such a process has to know; answer: struct
                                 qr_control_service */
+    QR_CONTROL_TAKE,         /* name of a node: it is about to open its database; QR_BUSY: ours ends
+                                first; answer: as DUTY */
+    QR_CONTROL_GONE,         /* name of a node, pid: it has closed its database, and ends */
     /* operations */
     QR_CONTROL_CREATE = 0x311, /* server, name, edition ... max_text, copy_of of other_server,
                                   kept, dropped, dropped_wall_ns, restore_wall_ns, ha_replicas,
@@ -133,6 +137,8 @@ enum qr_control_method {
     QR_NODE_WARM,    /* u8 enum qr_warmth, pages to bring before it takes over; answer: u32 how many
                         came */
     QR_NODE_ANSWER,  /* nothing; any answer, a refusal too, is that of a process that runs */
+    QR_NODE_SUCCEED, /* as PROMOTE, but the primary before may not be gone: its lease ends first */
+    QR_NODE_LEAVE,   /* a process on another machine ends, as by a signal */
 };
 
 /* What becomes of a geo-secondary. */
@@ -204,6 +210,7 @@ struct qr_move_state {
 /* What a node that starts has to be; of a named replica's members one is the named replica, the
  * others are HA replicas. A geo-secondary is a NAMED_REPLICA, too: it is read. */
 enum qr_duty { QR_DUTY_PRIMARY, QR_DUTY_HA_REPLICA, QR_DUTY_NAMED_REPLICA, QR_DUTY_COUNT };
+enum { QR_DUTY_WAITS = 0x80 };
 
 /* A node closes a database that nobody has used for so long. */
 #define QR_NODE_IDLE_NS (INT64_C(300) * 1000000000)

@@ -22,11 +22,17 @@ QR_NODISCARD enum qr_status qr_control_join(struct qr_rpc_peer *peer, enum qr_ro
                                             int64_t timeout_ns,
                                             struct qr_control_service *ret_service,
                                             struct qr_err *err);
-/* What the node of that name has to be, and of which size: the memory of its objective; 0: that
- * has none. `ret_memory_mib` may be NULL. */
+/* What the node of that name has to be, and of which size. */
+struct qr_control_duty {
+    enum qr_duty duty;
+    bool waits;          /* who was the primary before may not be gone: its lease ends first */
+    uint32_t memory_mib; /* that its objective promises; 0: that has none */
+};
+/* `takes`: the asker is that node, on another machine, and is about to open its database. Then
+ * QR_BUSY: the process that the service has in its place ends first; ask again. */
 QR_NODISCARD enum qr_status qr_control_duty(struct qr_rpc_peer *peer, struct qr_str node,
-                                            int64_t timeout_ns, enum qr_duty *ret_duty,
-                                            uint32_t *ret_memory_mib, struct qr_err *err);
+                                            bool takes, int64_t timeout_ns,
+                                            struct qr_control_duty *ret_duty, struct qr_err *err);
 /* Of the database with that id (0: only what is common to all), at the node of that name. */
 QR_NODISCARD enum qr_status qr_control_limits(struct qr_rpc_peer *peer, struct qr_str node,
                                               uint32_t id, int64_t timeout_ns,

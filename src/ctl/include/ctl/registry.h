@@ -130,6 +130,8 @@ struct qr_database_row {
      * the shared node: the least epoch that its files are opened in. */
     uint64_t epoch;
     uint32_t primary, members;
+    uint32_t away; /* Hyperscale: 1 + the member that is the primary on another machine, or was the
+                    * last one and may not know that another follows; 0: none */
     int64_t migrated_wall_ns; /* when it came to Hyperscale from another tier; 0: it did not */
     int64_t kept_wall_ns;    /* KEPT: of when it is; else when the last long-term backup was made */
     int64_t expires_wall_ns; /* KEPT: until when */
@@ -302,6 +304,9 @@ QR_NODISCARD enum qr_status qr_registry_grow_database(struct qr_registry *regist
 QR_NODISCARD enum qr_status qr_registry_begin_reign(struct qr_registry *registry, uint32_t id,
                                                     uint32_t member, uint64_t above,
                                                     struct qr_err *err);
+/* What the row says of primaries on other machines. */
+QR_NODISCARD enum qr_status qr_registry_set_away(struct qr_registry *registry, uint32_t id,
+                                                 uint32_t away, struct qr_err *err);
 /* The primary of that epoch says who its members are. QR_FENCED: it is the primary no more. */
 QR_NODISCARD enum qr_status qr_registry_set_members(struct qr_registry *registry, uint32_t id,
                                                     uint32_t member, uint64_t epoch,
