@@ -11,11 +11,18 @@ static int64_t or_default(int64_t ns, int64_t standard)
     return ns > 0 ? ns : standard;
 }
 
-/* When something taken then is due again. */
+/* When something taken then is due again: at once, if that was by a clock that has been put back
+ * since. */
 static int64_t after(int64_t taken_ns, int64_t every_ns, int64_t now_ns)
 {
-    int64_t at = (taken_ns < now_ns ? taken_ns : now_ns) + every_ns;
+    int64_t at = taken_ns - now_ns > every_ns ? now_ns : taken_ns + every_ns;
     return at > now_ns ? at : now_ns;
+}
+
+/* A full backup counts for the others, unless a clock that was ahead says so. */
+static int64_t last_of(int64_t own_ns, int64_t full_ns, int64_t now_ns)
+{
+    return full_ns > own_ns && full_ns <= now_ns ? full_ns : own_ns;
 }
 
 struct qr_backup_due qr_backup_next(const struct qr_backup_policy *policy,
@@ -31,8 +38,8 @@ struct qr_backup_due qr_backup_next(const struct qr_backup_policy *policy,
     int64_t log_every = or_default(p->log_every_ns, 10 * MINUTE_NS);
     if (past->log_bytes >= log_bytes)
         log_every = or_default(p->log_soonest_ns, 5 * MINUTE_NS);
-    int64_t diff_last = past->diff_ns > past->full_ns ? past->diff_ns : past->full_ns;
-    int64_t log_last = past->log_ns > past->full_ns ? past->log_ns : past->full_ns;
+    int64_t diff_last = last_of(past->diff_ns, past->full_ns, now_ns);
+    int64_t log_last = last_of(past->log_ns, past->full_ns, now_ns);
     const struct qr_backup_due each[] = {
         {QR_BACKUP_FULL, after(past->full_ns, or_default(p->full_every_ns, 168 * HOUR_NS), now_ns)},
         {QR_BACKUP_DIFF, after(diff_last, or_default(p->diff_every_ns, 12 * HOUR_NS), now_ns)},

@@ -3,7 +3,7 @@
 #include "store/archive.h"
 #include "base/banned.h"
 
-static const uint64_t DAY_NS = UINT64_C(86400000000000);
+static const int64_t DAY_NS = INT64_C(86400000000000);
 
 /* Is the log behind the last backup still there? */
 static bool log_is_lost(struct qr_store *store, uint64_t log_end, uint64_t full_end)
@@ -69,7 +69,8 @@ static enum qr_status run(const struct qr_backup_place *place, struct qr_store *
 
 enum qr_status qr_backup_run_due(const struct qr_backup_place *place, struct qr_store *store,
                                  const struct qr_backup_policy *policy, int retention_days,
-                                 struct qr_backup_tick *ret_tick, struct qr_err *err)
+                                 int64_t sure_wall_ns, struct qr_backup_tick *ret_tick,
+                                 struct qr_err *err)
 {
     struct qr_env *env = place->env != NULL ? place->env : qr_env_real();
     struct qr_backup_tick tick = {.taken = false};
@@ -78,9 +79,9 @@ enum qr_status qr_backup_run_due(const struct qr_backup_place *place, struct qr_
         retention_days > QR_BACKUP_RETENTION_DAYS_MAX)
         return qr_fail(err, QR_INVALID, "retention of %d days", retention_days);
     QR_TRY(run(place, store, policy, now_ns, &tick, err));
-    if (tick.taken)
-        QR_TRY(qr_backup_expire(place, (uint64_t)now_ns - (uint64_t)retention_days * DAY_NS,
-                                &tick.chains_expired, err));
+    int64_t keep_ns = (sure_wall_ns < now_ns ? sure_wall_ns : now_ns) - retention_days * DAY_NS;
+    if (tick.taken && keep_ns > 0)
+        QR_TRY(qr_backup_expire(place, (uint64_t)keep_ns, &tick.chains_expired, err));
     *ret_tick = tick;
     return QR_OK;
 }

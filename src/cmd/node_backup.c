@@ -25,7 +25,7 @@ static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
 /* When a database is due; those that have been closed since stay until the process ends. */
 struct due {
-    int64_t at_wall_ns; /* INT64_MAX: when something was committed */
+    int64_t at_ns; /* monotonic; INT64_MAX: when something was committed */
     bool failed;
     bool told;          /* control knows of its first full backup */
     struct qr_lsn seen; /* durable when that was decided */
@@ -90,7 +90,9 @@ static enum qr_status run_due(const struct qri_backups *b, const struct qri_open
         policy.diff_every_ns = row.diff_hours * HOUR_NS;
         days = row.retention_days;
     }
-    return qr_backup_run_due(place, store, &policy, (int)days, tick, err);
+    int64_t sure_ns = 0;
+    (void)!qr_control_sure_time(o->control, FIND_NS, &sure_ns, NULL); /* else nothing goes now */
+    return qr_backup_run_due(place, store, &policy, (int)days, sure_ns, tick, err);
 }
 
 /* Control is told from when on it can be restored; what fails is tried again with the next look. */
@@ -120,8 +122,8 @@ static bool tell_first(const struct qri_backups *b, const struct qri_open_databa
 static void end_look(const struct due *due, struct qr_store *store, struct qri_open_database *open)
 {
     open->has_backup = due->told && !due->failed;
-    open->is_backed_up = open->has_backup && due->at_wall_ns == INT64_MAX &&
-                         qr_store_durable_lsn(store).v == due->seen.v;
+    open->is_backed_up =
+        open->has_backup && due->at_ns == INT64_MAX && qr_store_durable_lsn(store).v == due->seen.v;
 }
 
 static void look_at(struct qri_backups *b, struct qri_open_database *open)
@@ -129,12 +131,12 @@ static void look_at(struct qri_backups *b, struct qri_open_database *open)
     const struct qri_node_options *o = qri_node_options_of(b->node);
     struct due *due = due_of(b, open->id);
     struct qr_store *store = qr_database_store(open->db);
-    int64_t now = qr_env_wall_ns(o->env);
+    int64_t now = qr_env_mono_ns(o->env);
     struct qr_lsn durable = qr_store_durable_lsn(store);
     if (due == NULL)
         return;
-    bool waits = due->at_wall_ns != INT64_MAX && due->at_wall_ns > now;
-    if ((due->at_wall_ns == INT64_MAX && durable.v == due->seen.v) ||
+    bool waits = due->at_ns != INT64_MAX && due->at_ns > now;
+    if ((due->at_ns == INT64_MAX && durable.v == due->seen.v) ||
         (waits && (!open->idle || due->failed))) {
         end_look(due, store, open);
         return;
@@ -158,7 +160,9 @@ static void look_at(struct qri_backups *b, struct qri_open_database *open)
     if (status == QR_OK && !due->told)
         due->told = tell_first(b, open, &place);
     due->failed = status != QR_OK;
-    due->at_wall_ns = status == QR_OK ? tick.next_wall_ns : now + RETRY_NS;
+    int64_t left = tick.next_wall_ns == INT64_MAX ? INT64_MAX - now
+                                                  : tick.next_wall_ns - qr_env_wall_ns(o->env);
+    due->at_ns = now + (status == QR_OK ? left : RETRY_NS);
     if (status != QR_OK)
         QR_LOG(&o->log, QR_WARN, "backup_failed", QR_F("id", open->id),
                QR_F("reason", &err.text[0]));

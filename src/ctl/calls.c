@@ -61,6 +61,7 @@ static const struct {
     {QR_CONTROL_LIMITS,      {ASK(TEXT, name, WORDS_MAX), ASK(WORD, id, 0)}},
     {QR_CONTROL_LOGINS,      {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX)}},
     {QR_CONTROL_MACHINES,    {{0}}},
+    {QR_CONTROL_SURE_TIME,   {{0}}},
     {QR_CONTROL_SET_LOGIN,   {ASK(WORD, server, 0), ASK(TEXT, name, NAMES_MAX), ASK(BYTE, login_change, QR_LOGIN_CHANGE_COUNT),
                               ASK(TEXT, new_name, NAMES_MAX), ASK(TEXT, hash, QR_HASH_BYTES_MAX), ASK(BYTES, sid, QR_LOGIN_SID_BYTES_MAX), ASK(WORD, id, 0)}},
     {QR_CONTROL_SET_OWNER,   {ASK(WORD, id, 0), ASK(TEXT, owner, QR_OWNER_TEXT_BYTES)}},

@@ -167,11 +167,11 @@ struct qr_control {
     struct qri_rests rests;
     struct qri_bill bill; /* the thread's that looks at them */
     struct qri_autoscaler *autoscaler;
-    pthread_mutex_t geo_mu;        /* one link at a time is looked at or changed; before mu */
-    struct qri_geo_seen *geo_seen; /* what nodes said of links; guarded by mu */
-    int64_t retain_at_ns;          /* the retention thread's: the next look at all */
-    struct qri_steady steady;      /* its, too: what time it is for what goes */
-    int64_t steady_now_ns;
+    pthread_mutex_t geo_mu;             /* one link at a time is looked at or changed; before mu */
+    struct qri_geo_seen *geo_seen;      /* what nodes said of links; guarded by mu */
+    int64_t retain_at_ns;               /* the retention thread's: the next look at all */
+    struct qri_steady steady;           /* its, too: what time it is for what goes */
+    _Atomic int64_t steady_now_ns;      /* written by it, read by all */
     int64_t check_at_ns;                /* its, too: for backups of what is deleted */
     struct qri_vault_wait *vault_waits; /* the vault thread's */
     _Atomic bool vault_makes;           /* a row of it is PURGING, but is just being made */
@@ -419,6 +419,9 @@ QR_NODISCARD enum qr_status qri_control_set_retention(struct qr_control *control
 QR_NODISCARD enum qr_status qri_retention_purge(struct qr_control *control,
                                                 const struct qr_database_row *row,
                                                 struct qr_err *err);
+/* SURE_TIME. */
+void qri_retention_serve_time(struct qr_control *control, const struct qr_control_ask *ask,
+                              struct qr_rpc_request *own_request);
 QR_NODISCARD enum qr_status qri_retention_start(struct qr_control *control, struct qr_err *err);
 void qri_retention_stop(struct qr_control *control); /* after qr_control_stop */
 

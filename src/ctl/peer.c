@@ -15,14 +15,14 @@ void qr_control_new_id(struct qr_env *env, char dst[QR_GUID_TEXT_BYTES + 1])
 static bool may_repeat(enum qr_control_method method, const struct qr_control_ask *ask)
 {
     static const uint16_t asking[] = {
-        QR_CONTROL_ROUTE,      QR_CONTROL_STATE,  QR_CONTROL_FIND,      QR_CONTROL_DATABASES,
-        QR_CONTROL_RULES,      QR_CONTROL_DUTY,   QR_CONTROL_LOGIN,     QR_CONTROL_SERVER,
-        QR_CONTROL_LOGINS,     QR_CONTROL_LIMITS, QR_CONTROL_TELEMETRY, QR_CONTROL_SET_RULE,
-        QR_CONTROL_GROW,       QR_CONTROL_REIGN,  QR_CONTROL_MEMBERS,   QR_CONTROL_OPERATION,
-        QR_CONTROL_OPERATIONS, QR_CONTROL_DOC,    QR_CONTROL_DOCS,      QR_CONTROL_RESOURCE,
-        QR_CONTROL_RESOURCES,  QR_CONTROL_LINKS,  QR_CONTROL_BACKUPS,   QR_CONTROL_USAGE,
-        QR_CONTROL_POOL,       QR_CONTROL_POOLS,  QR_CONTROL_AUTOSCALE, QR_CONTROL_BACKED_UP,
-        QR_CONTROL_MACHINES,
+        QR_CONTROL_ROUTE,      QR_CONTROL_STATE,     QR_CONTROL_FIND,      QR_CONTROL_DATABASES,
+        QR_CONTROL_RULES,      QR_CONTROL_DUTY,      QR_CONTROL_LOGIN,     QR_CONTROL_SERVER,
+        QR_CONTROL_LOGINS,     QR_CONTROL_LIMITS,    QR_CONTROL_TELEMETRY, QR_CONTROL_SET_RULE,
+        QR_CONTROL_GROW,       QR_CONTROL_REIGN,     QR_CONTROL_MEMBERS,   QR_CONTROL_OPERATION,
+        QR_CONTROL_OPERATIONS, QR_CONTROL_DOC,       QR_CONTROL_DOCS,      QR_CONTROL_RESOURCE,
+        QR_CONTROL_RESOURCES,  QR_CONTROL_LINKS,     QR_CONTROL_BACKUPS,   QR_CONTROL_USAGE,
+        QR_CONTROL_POOL,       QR_CONTROL_POOLS,     QR_CONTROL_AUTOSCALE, QR_CONTROL_BACKED_UP,
+        QR_CONTROL_MACHINES,   QR_CONTROL_SURE_TIME,
     };
     bool found = ask->operation_id.n > 0;
     for (size_t i = 0; !found && i < sizeof asking / sizeof asking[0]; i++)
@@ -143,6 +143,22 @@ enum qr_status qr_control_duty(struct qr_rpc_peer *peer, struct qr_str node, boo
         *ret_duty = (struct qr_control_duty){.duty = (enum qr_duty)(duty & ~QR_DUTY_WAITS),
                                              .waits = (duty & QR_DUTY_WAITS) != 0,
                                              .memory_mib = qr_get32le(reply.data + 1)};
+    qr_buf_done(&reply);
+    return status;
+}
+
+enum qr_status qr_control_sure_time(struct qr_rpc_peer *peer, int64_t timeout_ns,
+                                    int64_t *ret_wall_ns, struct qr_err *err)
+{
+    struct qr_control_ask ask = {0};
+    struct qr_buf reply;
+    qr_buf_init(&reply, 64);
+    enum qr_status status =
+        qr_control_call(peer, QR_CONTROL_SURE_TIME, &ask, timeout_ns, &reply, err);
+    if (status == QR_OK && reply.len != 8)
+        status = qr_fail(err, QR_PROTOCOL, "the answer about the time breaks its format");
+    if (status == QR_OK)
+        *ret_wall_ns = (int64_t)qr_get64le(reply.data);
     qr_buf_done(&reply);
     return status;
 }

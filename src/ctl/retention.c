@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/endian.h"
 #include "control_int.h"
 #include "ctl/backups.h"
 #include "ctl/meta.h"
@@ -306,6 +307,15 @@ static void look(struct qr_control *control)
         return;
     control->retain_at_ns = qr_env_mono_ns(env) + RETAIN_NS;
     note_retained(control);
+}
+
+void qri_retention_serve_time(struct qr_control *control, const struct qr_control_ask *ask,
+                              struct qr_rpc_request *own_request)
+{
+    uint8_t answer[8];
+    (void)ask;
+    qr_put64le(answer, (uint64_t)atomic_load(&control->steady_now_ns)); /* 0: not known yet */
+    qr_rpc_answer(own_request, &(struct iovec){answer, sizeof answer}, 1);
 }
 
 enum qr_status qri_retention_start(struct qr_control *control, struct qr_err *err)

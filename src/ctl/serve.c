@@ -416,6 +416,7 @@ static void (*const short_calls[])(struct qr_control *control, const struct qr_c
     [QR_CONTROL_LIMITS - QR_CONTROL_REGISTER] = qri_limits_serve,
     [QR_CONTROL_LOGINS - QR_CONTROL_REGISTER] = qri_logins_serve,
     [QR_CONTROL_MACHINES - QR_CONTROL_REGISTER] = qri_machines_serve,
+    [QR_CONTROL_SURE_TIME - QR_CONTROL_REGISTER] = qri_retention_serve_time,
 };
 
 /* What is no operation that may take its time (ops.c). */

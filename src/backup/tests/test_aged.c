@@ -95,7 +95,9 @@ static void live(struct life *l, int days, int retention_days)
             assert_in_range(++l->steps, 1, MOMENTS_MAX - 1);
         }
         qr_sim_advance(w->sim, HOUR + any(l, 4 * HOUR) + (any(l, 20) == 0 ? DAY : 0));
-        check(qr_backup_run_due(&w->place, w->store, &policy, retention_days, &tick, &err), &err);
+        check(
+            qr_backup_run_due(&w->place, w->store, &policy, retention_days, INT64_MAX, &tick, &err),
+            &err);
         if (any(l, 40) == 0) {
             crash(w);
             open_store(w, "/db", false);
@@ -237,7 +239,7 @@ static void test_behind_a_damaged_manifest_a_new_chain_begins(void **state)
     assert_int_equal(qr_backup_take(&w.place, w.store, QR_BACKUP_LOG, &taken, &row, &err),
                      QR_NOT_FOUND);
     step(&w, 12);
-    check(qr_backup_run_due(&w.place, w.store, &policy, 7, &tick, &err), &err);
+    check(qr_backup_run_due(&w.place, w.store, &policy, 7, INT64_MAX, &tick, &err), &err);
     assert_true(tick.taken && tick.row.kind == QR_BACKUP_FULL && tick.row.chain == 4);
     assert_int_equal(ask_restored(&w, UINT64_MAX, STEP), 12);
     for (int i = 0; i < 7; i++)
@@ -249,7 +251,7 @@ static void test_behind_a_damaged_manifest_a_new_chain_begins(void **state)
     for (int i = 13; i < 24; i++) {
         qr_sim_advance(w.sim, DAY);
         step(&w, i);
-        check(qr_backup_run_due(&w.place, w.store, &policy, 7, &tick, &err), &err);
+        check(qr_backup_run_due(&w.place, w.store, &policy, 7, INT64_MAX, &tick, &err), &err);
         if (i == 17)
             check(qr_blob_stat(w.blob, part, &info, &err), &err);
     }

@@ -181,7 +181,7 @@ static struct qr_backup_tick run_due(struct world *w)
 {
     struct qr_err err = {0};
     struct qr_backup_tick tick;
-    check(qr_backup_run_due(&w->place, w->store, NULL, 7, &tick, &err), &err);
+    check(qr_backup_run_due(&w->place, w->store, NULL, 7, INT64_MAX, &tick, &err), &err);
     return tick;
 }
 
@@ -316,7 +316,7 @@ static void test_a_store_that_is_made_anew_begins_a_chain(void **state)
     assert_int_equal(qr_backup_take(&w.place, w.store, QR_BACKUP_DIFF, &taken, &row, NULL),
                      QR_NOT_FOUND);
     struct qr_backup_tick tick;
-    check(qr_backup_run_due(&w.place, w.store, NULL, 7, &tick, &err), &err);
+    check(qr_backup_run_due(&w.place, w.store, NULL, 7, INT64_MAX, &tick, &err), &err);
     assert_true(tick.taken && tick.row.kind == QR_BACKUP_FULL && tick.row.chain == 2);
     uint64_t anew = wall(&w);
     step(&w, 12);
@@ -433,8 +433,24 @@ static void test_the_schedule_is_the_documented_one(void **state)
         {"clock went back",
          NULL,
          {now + 900 * H, 0, now + 900 * H, false, true, 1},
+         QR_BACKUP_FULL,
+         now},
+        {"by days", NULL, {now + 72 * H, 0, now + 72 * H, false, true, 1}, QR_BACKUP_DIFF, now},
+        {"and then",
+         NULL,
+         {now + 72 * H, now - H, now + 72 * H, false, true, 1},
          QR_BACKUP_LOG,
-         now + 10 * M},
+         now},
+        {"and goes on",
+         NULL,
+         {now + 72 * H, now - H, now - 3 * M, false, true, 1},
+         QR_BACKUP_LOG,
+         now + 7 * M},
+        {"by seconds",
+         NULL,
+         {now - H, 0, now + SECOND, false, true, 1},
+         QR_BACKUP_LOG,
+         now + 10 * M + SECOND},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct qr_backup_due due = qr_backup_next(rows[i].policy, &rows[i].past, now);
@@ -461,7 +477,7 @@ static void test_a_month_on_schedule_keeps_what_retention_says(void **state)
         step(&w, i);
         after[i] = wall(&w);
         qr_sim_advance(w.sim, 3 * 3600 * SECOND);
-        check(qr_backup_run_due(&w.place, w.store, &policy, KEPT, &tick, &err), &err);
+        check(qr_backup_run_due(&w.place, w.store, &policy, KEPT, INT64_MAX, &tick, &err), &err);
         assert_true(tick.taken);
         expired += tick.chains_expired;
         qr_sim_advance(w.sim, 3 * 3600 * SECOND);
@@ -477,6 +493,41 @@ static void test_a_month_on_schedule_keeps_what_retention_says(void **state)
         assert_int_equal(ask_restored(&w, after[i], STEP), i);
     struct qr_restored none;
     assert_int_equal(qr_backup_restore(&w.place, after[0], "/restored", &none, NULL), QR_NOT_FOUND);
+    end(&w);
+}
+
+/* A clock that is put ahead costs no backup unless that is sure. */
+static void test_what_a_clock_says_that_is_not_sure_lets_nothing_go(void **state)
+{
+    (void)state;
+    enum { KEPT = 7 };
+    const int64_t DAY = 24 * 3600 * SECOND;
+    struct world w;
+    struct qr_err err = {0};
+    struct qr_backup_tick tick;
+    begin(&w, 10);
+    commit(&w, FILL);
+    step(&w, 0);
+    uint64_t first = wall(&w);
+    check(qr_backup_run_due(&w.place, w.store, NULL, KEPT, INT64_MAX, &tick, &err), &err);
+    int64_t sure = (int64_t)wall(&w);
+    qr_sim_advance(w.sim, 60 * SECOND);
+    for (int i = 1; i <= 3; i++) {
+        step(&w, 10 * i);
+        take(&w, QR_BACKUP_LOG);
+        qr_sim_advance(w.sim, 40 * DAY);
+        step(&w, 10 * i + 1);
+        check(qr_backup_run_due(&w.place, w.store, NULL, KEPT, i == 1 ? 0 : sure, &tick, &err),
+              &err);
+        assert_true(tick.taken);
+        assert_int_equal(tick.row.kind, QR_BACKUP_FULL);
+        assert_int_equal(tick.chains_expired, 0);
+    }
+    assert_int_equal(ask_restored(&w, first, STEP), 0);
+    qr_sim_advance(w.sim, 40 * DAY);
+    step(&w, 4);
+    check(qr_backup_run_due(&w.place, w.store, NULL, KEPT, INT64_MAX, &tick, &err), &err);
+    assert_true(tick.chains_expired >= 2);
     end(&w);
 }
 
@@ -531,6 +582,7 @@ int main(void)
         cmocka_unit_test(test_a_commit_is_not_of_the_epoch_of_the_log_to_come),
         cmocka_unit_test(test_the_schedule_is_the_documented_one),
         cmocka_unit_test(test_a_month_on_schedule_keeps_what_retention_says),
+        cmocka_unit_test(test_what_a_clock_says_that_is_not_sure_lets_nothing_go),
         cmocka_unit_test(test_two_weeks_have_the_documented_backups),
     };
     return cmocka_run_group_tests_name("backup/backup", tests, NULL, NULL);

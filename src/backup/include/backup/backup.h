@@ -96,10 +96,11 @@ struct qr_backup_tick {
     uint32_t chains_expired;
     int64_t next_wall_ns; /* when to call again; INT64_MAX: when something was committed */
 };
-/* Takes what is due now, if anything, and deletes what retention (in days) does not cover. A backup
- * that fails is due again at once: pause before the next call. */
+/* Takes what is due now, if anything, and deletes what retention (in days, before `sure_wall_ns`
+ * or the clock's time, whatever is earlier) does not cover; 0: deletes nothing. A backup that fails
+ * is due again at once: pause before the next call. */
 QR_NODISCARD enum qr_status qr_backup_run_due(const struct qr_backup_place *place,
                                               struct qr_store *store,
                                               const struct qr_backup_policy *policy,
-                                              int retention_days, struct qr_backup_tick *ret_tick,
-                                              struct qr_err *err);
+                                              int retention_days, int64_t sure_wall_ns,
+                                              struct qr_backup_tick *ret_tick, struct qr_err *err);

@@ -42,7 +42,8 @@ enum qr_control_method {
                              items, the administrator first */
     QR_CONTROL_MACHINES,  /* answer: items, one for each role that is, or has been, on another
                              machine */
-    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_MACHINES,
+    QR_CONTROL_SURE_TIME, /* answer: i64 ns since 1970, what time it is for what goes for good */
+    QR_CONTROL_METHOD_SHORT_LAST = QR_CONTROL_SURE_TIME,
     /* of other machines only */
     QR_CONTROL_JOIN = 0x341, /* role: what such a process has to know; answer: struct
                                 qr_control_service */

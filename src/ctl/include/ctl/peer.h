@@ -33,6 +33,9 @@ struct qr_control_duty {
 QR_NODISCARD enum qr_status qr_control_duty(struct qr_rpc_peer *peer, struct qr_str node,
                                             bool takes, int64_t timeout_ns,
                                             struct qr_control_duty *ret_duty, struct qr_err *err);
+/* What time it is for what goes for good: a clock that is put ahead is not believed at once. */
+QR_NODISCARD enum qr_status qr_control_sure_time(struct qr_rpc_peer *peer, int64_t timeout_ns,
+                                                 int64_t *ret_wall_ns, struct qr_err *err);
 /* Of the database with that id (0: only what is common to all), at the node of that name. */
 QR_NODISCARD enum qr_status qr_control_limits(struct qr_rpc_peer *peer, struct qr_str node,
                                               uint32_t id, int64_t timeout_ns,
