@@ -98,9 +98,13 @@ uint64_t qri_commit_time(struct qr_store *store)
     int64_t jump = wall - mono - store->clock_base_ns;
     if (store->clock_base_ns == 0) {
         store->clock_base_ns = wall - mono;
-    } else if (jump > CLOCK_JUMP_NS || jump < -CLOCK_JUMP_NS) {
-        QR_LOG(&store->options.log, QR_WARN, "clock_jumped", QR_F("dir", store->dir),
-               QR_F("jump_ms", jump / 1000000));
+    } else if (jump <= CLOCK_JUMP_NS && jump >= -CLOCK_JUMP_NS) {
+        store->clock_jumped = false;
+    } else {
+        if (!store->clock_jumped) /* else it is on its way there */
+            QR_LOG(&store->options.log, QR_WARN, "clock_jumped", QR_F("dir", store->dir),
+                   QR_F("jump_ms", jump / 1000000));
+        store->clock_jumped = true;
         store->clock_base_ns += jump > 0 ? CLOCK_JUMP_NS : -CLOCK_JUMP_NS;
         wall = mono + store->clock_base_ns;
     }

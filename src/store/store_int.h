@@ -315,6 +315,7 @@ struct qr_store {
     _Atomic uint64_t cut_lsn;   /* the last commit that made the database shorter; or 0 */
     uint64_t commit_no, commit_wall_ns, commits_made; /* head; made since opened; log.mu */
     int64_t clock_base_ns; /* wall minus monotonic clock; guarded by log.mu */
+    bool clock_jumped;     /* it was set, and commit times are on their way there; log.mu */
     uint64_t durable_commit_no, durable_commit_wall_ns; /* guarded by log.mu */
     uint32_t durable_pages_max;                         /* guarded by log.mu */
     _Atomic uint64_t max_data_bytes, tmp_bytes, tmp_bytes_max, log_txn_bytes_max;
