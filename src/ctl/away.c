@@ -152,8 +152,10 @@ void qri_away_serve_gone(struct qr_control *control, const struct qr_control_ask
         (void)!qr_registry_set_away(control->options.registry, row.id, 0, NULL);
     pthread_mutex_lock(&control->mu);
     member = qri_control_find_member(control, name);
-    if (was_there && member != NULL && member->is_away)
+    if (was_there && member != NULL && member->is_away) {
+        member->has_left = true;
         qri_machines_lose(control, member);
+    }
     pthread_mutex_unlock(&control->mu);
     if (was_there)
         QR_LOG(&control->options.log, QR_INFO, "node_gone", QR_F("node", &name[0]));

@@ -171,10 +171,12 @@ enum qr_status qri_control_call_node(struct qr_control *control, const char *nam
     struct qr_rpc_peer *peer = NULL;
     QR_TRY(qri_control_node(control, name, &peer, err));
     int64_t until = qr_env_mono_ns(control->options.env) + 30 * SECOND_NS;
+    bool was_away = qri_machines_is_away(control, name); /* who was there may have gone */
     enum qr_status status;
     do
         status = qr_node_call(peer, method, row, 30 * SECOND_NS, err);
-    while (qri_control_repeats(control, status, until));
+    while (qri_control_repeats(control, status, until) &&
+           qri_machines_is_away(control, name) == was_away);
     return status;
 }
 

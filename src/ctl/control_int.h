@@ -37,6 +37,7 @@ struct qri_member {
     /* of a process on another machine (machines.c) */
     bool is_away;                      /* it is there now */
     bool moves, is_moving;             /* ours has to end for it; and is about to */
+    bool has_left;                     /* it has said that it goes */
     bool lapsed;                       /* who was there has been lost: ours may be wanted */
     char moves_to[QR_NODE_NAME_BYTES]; /* who has the place then */
     int64_t comes_until_ns;            /* it has asked for that, and is waited for until then */

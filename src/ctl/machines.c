@@ -168,6 +168,7 @@ static enum qr_status note(struct qr_control *control, const struct qr_control_a
     if (is_node)
         QR_TRY(place_at(control, member, ask, err));
     member->is_away = member->ready = true;
+    member->has_left = false;
     snprintf(member->machine, sizeof member->machine, "%s", from->name);
     member->away_pid = ask->pid;
     member->until_ns = qr_env_mono_ns(control->options.env) + LAPSE_NS;
@@ -256,7 +257,8 @@ void qri_machines_serve(struct qr_control *control, const struct qr_control_ask 
         if (qri_machines_have(control, placed[i]) && qri_control_member(control, placed[i]) == NULL)
             status = qr_fail(&err, QR_NOMEM, "name '%s'", placed[i]);
     for (struct qri_member *member = control->members; member != NULL; member = member->next) {
-        if (member->away_client == NULL && !qri_machines_have(control, member->name))
+        bool is_expected = member->away_client != NULL && !member->has_left;
+        if (!is_expected && !qri_machines_have(control, member->name))
             continue;
         struct qr_control_item item = {.kind = QR_ITEM_MACHINE,
                                        .name = qr_str(member->name),

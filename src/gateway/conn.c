@@ -243,7 +243,9 @@ static void close_conn(struct qri_conn *conn)
     conn->relay_fd = -1;
     if (atomic_exchange(&conn->relays, false))
         qr_metric_add(&gateway->metrics, QR_GATEWAY_RELAYS, -1);
-    if (!atomic_load(&conn->shared))
+    if (atomic_load(&conn->shared)) /* closing our copy would not: it may be handed to us again */
+        qri_pump_unwatch(gateway, conn->fd);
+    else
         shutdown(conn->fd, SHUT_RDWR);
     pthread_mutex_lock(&gateway->mu);
     gateway->slots[(uint32_t)conn->id].conn = NULL;

@@ -23,6 +23,7 @@
 extern const struct qr_service select1_service;
 extern const struct qr_login_directory select1_logins;
 extern atomic_bool select1_is_away;
+extern atomic_uint select1_refused; /* logins to it meanwhile */
 extern atomic_ullong select1_flood_rows; /* that FLOODs of this process have written */
 
 bool select1_init(void);

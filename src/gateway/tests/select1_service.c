@@ -29,6 +29,7 @@ struct session {
 
 static char password_hash[QR_PASSWORD_HASH_BYTES];
 atomic_bool select1_is_away;
+atomic_uint select1_refused;
 atomic_ullong select1_flood_rows;
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t held_changed; /* with mu */
@@ -315,8 +316,10 @@ static enum qr_status open_session(void *ctx, struct qr_channel *channel,
     (void)ctx;
     if (qr_str_ieqz(login->database, "missing"))
         return qr_sql_fail(err, 4060, "missing");
-    if (qr_str_ieqz(login->database, "away") && atomic_load(&select1_is_away))
+    if (qr_str_ieqz(login->database, "away") && atomic_load(&select1_is_away)) {
+        atomic_fetch_add(&select1_refused, 1);
         return qr_sql_fail(err, 40613, "away", "server01", "");
+    }
     atomic_store(&ends_all, false);
     struct session *s = calloc(1, sizeof *s);
     assert(s != NULL);

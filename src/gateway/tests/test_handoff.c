@@ -177,6 +177,24 @@ static void test_a_login_waits_for_a_database_that_is_elsewhere(void **state)
     log_in_while(*state, "away", come_back);
 }
 
+/* A client in clear is handed to the same node again and again, as one socket. */
+static void test_a_node_that_refuses_a_login_forgets_its_socket(void **state)
+{
+    struct world *world = *state;
+    struct client client;
+    atomic_store(&select1_is_away, true);
+    atomic_store(&select1_refused, 0);
+    atomic_store(&world->last_attempt, 0);
+    assert_true(client_open(&client, world_port(world), false));
+    client_send_login(&client, "away", "SELECT 5");
+    while (atomic_load(&world->last_attempt) < 6)
+        world_sleep_ms(1);
+    assert_true(atomic_load(&select1_refused) >= 6); /* it was asked each time */
+    atomic_store(&select1_is_away, false);
+    assert_int_equal(client_login_answer(&client), 0);
+    client_close(&client);
+}
+
 static void route_again(struct world *world)
 {
     atomic_store(&world->mode, ROUTE_TO_NODE);
@@ -379,6 +397,7 @@ int main(void)
         IN_WORLD(test_a_route_that_worked_is_taken_while_nobody_can_be_asked),
         IN_WORLD(test_a_login_waits_for_its_node),
         IN_WORLD(test_a_login_waits_for_a_database_that_is_elsewhere),
+        IN_WORLD(test_a_node_that_refuses_a_login_forgets_its_socket),
         IN_WORLD(test_a_login_waits_for_the_router),
         IN_WORLD(test_sessions_end_with_their_node_and_new_ones_go_to_the_next),
         IN_WORLD(test_a_session_that_is_over_answers_what_is_asked_next_with_why),
