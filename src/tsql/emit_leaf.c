@@ -206,8 +206,12 @@ static enum qr_status emit_agg(struct qri_emit *em, struct qr_buf *out, const st
 {
     const struct qri_grouping *set = em->set;
     (void)expr;
+    /* WHERE of a block within the one that it belongs to takes none that is not in a SELECT */
+    bool is_outer = em->block != NULL && em->block->scope != leaf->block->scope;
     em->set = NULL; /* arguments are rows, not groups */
+    qr_buf_addz(out, is_outer ? "(SELECT " : "");
     QR_TRY(is_int_sum(leaf) ? emit_int_sum(em, out, leaf) : emit_call(em, out, leaf));
+    qr_buf_addz(out, is_outer ? ")" : "");
     em->set = set;
     return QR_OK;
 }
