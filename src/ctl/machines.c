@@ -169,6 +169,7 @@ static enum qr_status note(struct qr_control *control, const struct qr_control_a
         QR_TRY(place_at(control, member, ask, err));
     member->is_away = member->ready = true;
     member->has_left = false;
+    member->comes_until_ns = 0;
     snprintf(member->machine, sizeof member->machine, "%s", from->name);
     member->away_pid = ask->pid;
     member->until_ns = qr_env_mono_ns(control->options.env) + LAPSE_NS;
@@ -235,6 +236,11 @@ void qri_machines_tick(struct qr_control *control)
 {
     int64_t now = qr_env_mono_ns(control->options.env);
     for (struct qri_member *member = control->members; member != NULL; member = member->next) {
+        if (member->comes_until_ns != 0 && now >= member->comes_until_ns) {
+            member->comes_until_ns = 0;
+            member->lapsed = true;
+            pthread_cond_broadcast(&control->changed);
+        }
         if (!member->is_away || now < member->until_ns)
             continue;
         QR_LOG(&control->options.log, QR_WARN, "machine_lost", QR_F("node", &member->name[0]),
@@ -282,6 +288,23 @@ static void move(struct qr_control *control, const char *name)
     host->end(host->ctx, name);
 }
 
+/* Ours in the place of who was lost, or did not come. Who waits for the primary does so already. */
+static void replace(struct qr_control *control, const char *name, uint32_t id)
+{
+    char primary[QR_NODE_NAME_BYTES];
+    pthread_mutex_lock(&control->mu);
+    const struct qri_parked *p = control->parked;
+    while (p != NULL && (p->method != QR_CONTROL_ROUTE || p->row.id != id))
+        p = p->next;
+    qri_reign_primary(control, id, primary);
+    bool waits = p != NULL && strcmp(name, primary) == 0 && !qri_control_ready(control, name) &&
+                 !qri_reign_is_held_back(control, id);
+    pthread_mutex_unlock(&control->mu);
+    if (waits)
+        (void)!qri_away_want(control, name, NULL); /* the next route tries again */
+    qri_reign_want(control, id);
+}
+
 bool qri_machines_move(struct qr_control *control)
 {
     char name[QR_NODE_NAME_BYTES];
@@ -300,7 +323,7 @@ bool qri_machines_move(struct qr_control *control)
     if (moves)
         move(control, name);
     else
-        qri_reign_want(control, id); /* ours in its place */
+        replace(control, name, id);
     pthread_mutex_lock(&control->mu);
     member = qri_control_find_member(control, name); /* its database may be gone */
     if (member == NULL || !moves)

@@ -407,6 +407,9 @@ static void test_a_primary_takes_its_place_and_is_remembered(void **state)
     assert_int_equal(qr_control_call(peer, QR_CONTROL_GONE, &gone, TIME_NS, NULL, NULL), QR_OK);
     assert_int_equal(away_of(f, row.id), 0);
     assert_int_equal(is_there(f, "hs-6"), -1); /* nobody misses it */
+    int wanted = atomic_load(&f->wanted);
+    assert_int_not_equal(ask_route(f, "h", 100000000, &route), QR_OK);
+    assert_int_equal(atomic_load(&f->wanted), wanted + 1); /* ours comes in its place at once */
 }
 
 int main(void)
