@@ -267,6 +267,7 @@ def random_suites(totals, build):
     python_suite(totals, "random", "random/ddl.py", arguments)
     python_suite(totals, "random on Hyperscale", "random/ddl.py", arguments + ["--edition", "Hyperscale"])
     python_suite(totals, "random service", "random/service.py", ["--build", build, "--seconds", "300"])
+    python_suite(totals, "random away", "random/away.py", ["--build", build, "--seconds", "180"])
 
 
 def long_suites(totals, build):

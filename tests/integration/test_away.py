@@ -119,6 +119,7 @@ class Away(unittest.TestCase):
         self.assertEqual(node.process.wait(30), 0)
         server.running.discard(node.process)
 
+    @unittest.skipUnless(ALL, "with --all")
     def test_a_machine_that_stands_still_answers_nothing_that_is_old(self):
         quired, node = self.quired, self.node.start()
         self.ready()
