@@ -282,6 +282,7 @@ enum qr_status qri_select(struct qri_compile *c, const struct qr_ast_select *ast
         c->clause = QRI_CLAUSE_WHERE;
         QR_TRY(qri_condition(c, ast->where, &query->where));
         QR_TRY(qri_guard(c, &query->where));
+        QR_TRY(qri_push_down(c, query));
     }
     QR_TRY(qri_group_by(c, ast, query));
     c->clause = QRI_CLAUSE_SELECT;

@@ -118,6 +118,7 @@ static enum qr_status begin(struct change *ch, const struct qr_ast_with *with,
         c->clause = QRI_CLAUSE_WHERE;
         QR_TRY(qri_condition(c, ch->where, &q->where));
         QR_TRY(qri_guard(c, &q->where));
+        QR_TRY(qri_push_down(c, q));
     }
     if (ch->cursor.n > 0)
         QR_TRY(qri_current_of(c, &ch->t, ch->cursor, &q->where));

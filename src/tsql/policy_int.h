@@ -12,6 +12,9 @@ QR_NODISCARD enum qr_status qri_filtered_source(struct qri_compile *c,
 /* bind_guard.c: terms of a condition that can fail are kept from rows that a filter hides. In the
  * scope of the condition, whose FROM is bound. */
 QR_NODISCARD enum qr_status qri_guard(struct qri_compile *c, const struct qr_expr **condition);
+/* bind_push.c: what the query's WHERE says of a filtered table's columns is said inside, too, where
+ * it names keys to lock. */
+QR_NODISCARD enum qr_status qri_push_down(struct qri_compile *c, const struct qri_query *query);
 /* dml->blocks of the target. */
 QR_NODISCARD enum qr_status qri_blocks(struct qri_compile *c, enum qr_plan_kind kind,
                                        struct qr_plan_dml *dml);

@@ -112,6 +112,19 @@ class Policies(unittest.TestCase):
                           self.admin.execute("SELECT id, amount FROM dbo.orders ORDER BY id")],
                          [(1, 2), (2, 4), (3, 2), (4, 3)])
 
+    def test_serializable_locks_what_the_statement_names(self):
+        self.admin.execute("ALTER SECURITY POLICY rls.p WITH (STATE = OFF)")
+        self.admin.execute("CREATE INDEX by_rep ON dbo.orders (rep); ALTER SECURITY POLICY rls.p WITH (STATE = ON)")
+        insert = "SET LOCK_TIMEOUT 0; INSERT dbo.orders VALUES ({}, '{}', 1)"
+        for read, kept_out, let_in in (
+                ("SELECT id FROM dbo.orders WHERE id BETWEEN 3 AND 20", (15, "anna"), (25, "ben")),
+                ("SELECT id FROM dbo.orders AS o WHERE o.rep = 'anna'", (16, "anna"), (17, "zoe")),
+                ("UPDATE dbo.orders SET amount = 5 WHERE id = 30", (30, "anna"), (18, "zoe"))):
+            self.anna.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; BEGIN TRANSACTION; " + read)
+            self.assertEqual(self.errors(self.ben, insert.format(*let_in)), [], read)
+            self.assertIn(TIMED_OUT, self.errors(self.ben, insert.format(*kept_out)), read)
+            self.anna.execute("COMMIT")
+
     def test_a_snapshot_keeps_its_policy(self):
         self.anna.execute("SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRANSACTION")
         self.assertEqual(self.ids(self.anna), [1, 3])
