@@ -7,6 +7,7 @@
 #include "dml_stage.h"
 #include "lock_int.h"
 #include "prepared_int.h"
+#include "tsql/print.h"
 #include "base/banned.h"
 
 struct qri_bulk {
@@ -88,17 +89,6 @@ static enum qr_status map_column(struct qr_session *session, struct qri_bulk *bu
     return QR_OK;
 }
 
-static void add_quoted(struct qr_buf *text, struct qr_str name)
-{
-    qr_buf_add8(text, '[');
-    for (size_t i = 0; i < name.n; i++) {
-        if (name.p[i] == ']')
-            qr_buf_add8(text, ']');
-        qr_buf_add8(text, (uint8_t)name.p[i]);
-    }
-    qr_buf_add8(text, ']');
-}
-
 /* An INSERT of the table, for what that needs and what block predicates say. */
 static enum qr_status compile_insert(struct qri_bulk *bulk, const struct qr_bind_env *env,
                                      const struct qr_cat_object *table, struct qr_plan **ret_plan,
@@ -110,9 +100,9 @@ static enum qr_status compile_insert(struct qri_bulk *bulk, const struct qr_bind
     struct qr_buf text;
     qr_buf_init(&text, 1 << 12);
     qr_buf_addz(&text, "INSERT INTO ");
-    add_quoted(&text, schema == NULL ? qr_str("dbo") : schema->name);
+    qr_tsql_print_name(&text, schema == NULL ? qr_str("dbo") : schema->name);
     qr_buf_addz(&text, ".");
-    add_quoted(&text, table->name);
+    qr_tsql_print_name(&text, table->name);
     qr_buf_addz(&text, " DEFAULT VALUES");
     enum qr_status status =
         qr_tsql_parse(&bulk->arena, qr_buf_cstr(&text), text.len, &options, &batch, err);

@@ -4,6 +4,7 @@
  * moved to the row. Named arguments are columns and their values; arguments without a name are
  * pieces of the statement. */
 #include "cursor_api.h"
+#include "tsql/print.h"
 #include "base/banned.h"
 
 static const char PROCEDURE[] = "sp_cursor";
@@ -30,17 +31,6 @@ struct change {
     struct qr_buf text, params;
 };
 
-static void add_name(struct qr_buf *text, struct qr_str name)
-{
-    qr_buf_add8(text, '[');
-    for (size_t i = 0; i < name.n; i++) {
-        qr_buf_add8(text, (uint8_t)name.p[i]);
-        if (name.p[i] == ']')
-            qr_buf_add8(text, ']');
-    }
-    qr_buf_add8(text, ']');
-}
-
 /* The first table that the cursor has keys of. */
 static const struct qr_cat_object *first_table(const struct change *c)
 {
@@ -57,12 +47,7 @@ static enum qr_status add_table(struct change *c, struct qr_err *err)
     struct qr_ast_name name;
     if (c->table.n > 0) {
         QR_TRY(qri_name_parse(arena, c->table, &name, err));
-        for (uint32_t i = 0; i < name.count; i++) {
-            if (i > 0)
-                qr_buf_add8(&c->text, '.');
-            if (name.parts[i].text.n > 0)
-                add_name(&c->text, name.parts[i].text);
-        }
+        qr_tsql_print_names(&c->text, &name);
         return QR_OK;
     }
     const struct qr_cat_object *table = first_table(c);
@@ -71,10 +56,10 @@ static enum qr_status add_table(struct change *c, struct qr_err *err)
     const struct qr_cat_schema *schema =
         qr_cat_schema_by_id(&c->session->catalog->cat, table->schema_id);
     if (schema != NULL && table->object_id < QRI_TEMP_OBJECT_FIRST) {
-        add_name(&c->text, schema->name);
+        qr_tsql_print_name(&c->text, schema->name);
         qr_buf_add8(&c->text, '.');
     }
-    add_name(&c->text, table->name);
+    qr_tsql_print_name(&c->text, table->name);
     return QR_OK;
 }
 
@@ -133,7 +118,7 @@ static enum qr_status update_text(struct change *c, struct qr_err *err)
         add_pieces(c);
     for (size_t i = 0; c->is_named && i < c->count; i++) {
         qr_buf_addz(&c->text, i == 0 ? "" : ", ");
-        add_name(&c->text, column_name(c, i));
+        qr_tsql_print_name(&c->text, column_name(c, i));
         qr_buf_printf(&c->text, " = @v%zu", i);
     }
     return QR_OK;
@@ -157,7 +142,7 @@ static enum qr_status insert_text(struct change *c, struct qr_err *err)
     }
     for (size_t i = 0; i < c->count; i++) {
         qr_buf_addz(&c->text, i == 0 ? " (" : ", ");
-        add_name(&c->text, column_name(c, i));
+        qr_tsql_print_name(&c->text, column_name(c, i));
     }
     qr_buf_addz(&c->text, ") VALUES (");
     for (size_t i = 0; i < c->count; i++)
@@ -178,7 +163,7 @@ static enum qr_status make_text(struct change *c, int32_t op, struct qr_err *err
             QR_TRY(add_table(c, err));
         }
         qr_buf_addz(&c->text, " WHERE CURRENT OF GLOBAL ");
-        add_name(&c->text, qr_str(c->cursor->name));
+        qr_tsql_print_name(&c->text, qr_str(c->cursor->name));
     }
     for (size_t i = 0; c->is_named && op != OP_DELETE && i < c->count; i++) {
         char type[QR_TYPE_NAME_BYTES];

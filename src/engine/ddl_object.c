@@ -1,6 +1,7 @@
 /* ddl_object.c - schemas, types, sequences and synonyms; see ddl_int.h. */
 #include "ddl_principal_int.h"
 #include "base/sqlmsg.h"
+#include "tsql/print.h"
 #include "base/banned.h"
 
 enum qr_status qri_ddl_create_schema(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt,
@@ -268,19 +269,7 @@ enum qr_status qri_ddl_synonym(struct qri_ddl *ddl, const struct qr_ast_stmt *st
     QR_TRY(qri_ddl_begin(&s, ddl, false, err));
     struct qr_buf base;
     qr_buf_init(&base, 8192);
-    for (uint32_t i = 0; i < ast->target.count; i++) {
-        qr_buf_addz(&base, i == 0 ? "" : ".");
-        if (ast->target.parts[i].text.n == 0)
-            continue;
-        qr_buf_addz(&base, "[");
-        for (size_t k = 0; k < ast->target.parts[i].text.n; k++) {
-            char c = ast->target.parts[i].text.p[k];
-            qr_buf_add8(&base, (uint8_t)c);
-            if (c == ']')
-                qr_buf_add8(&base, ']');
-        }
-        qr_buf_addz(&base, "]");
-    }
+    qr_tsql_print_names(&base, &ast->target);
     char *text = qr_arena_dup(ddl->arena, base.data, base.len);
     struct qr_cat_object o = {.object_id = qri_new_object_id(&s),
                               .name = target.name,

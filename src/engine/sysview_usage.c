@@ -4,6 +4,7 @@
 #include "shape_int.h"
 #include "sysview_int.h"
 #include "texts_int.h"
+#include "tsql/print.h"
 #include "base/banned.h"
 
 static void settle(struct qr_session *session)
@@ -94,14 +95,6 @@ static const struct qr_cat_column *column_of(const struct qr_cat_object *table, 
     return NULL;
 }
 
-static void add_quoted(struct qr_buf *text, struct qr_str name)
-{
-    qr_buf_addz(text, "[");
-    for (size_t i = 0; i < name.n; i++)
-        qr_buf_printf(text, name.p[i] == ']' ? "]]" : "%c", name.p[i]);
-    qr_buf_addz(text, "]");
-}
-
 /* "[a], [b]"; NULL for none. */
 static struct qr_str list_of(struct qri_sysrows *rows, const struct qr_cat_object *table,
                              const struct qri_want_columns *columns)
@@ -115,7 +108,7 @@ static struct qr_str list_of(struct qri_sysrows *rows, const struct qr_cat_objec
             continue;
         if (text.len > 0)
             qr_buf_addz(&text, ", ");
-        add_quoted(&text, c->name);
+        qr_tsql_print_name(&text, c->name);
     }
     if (text.len > 0)
         kept = qr_arena_str(qri_sysrows_arena(rows), qr_str_n((char *)text.data, text.len));
@@ -130,11 +123,11 @@ static struct qr_str statement_of(struct qri_sysrows *rows, struct qr_session *s
     const struct qr_cat_schema *schema =
         qr_cat_schema_by_id(&session->catalog->cat, table->schema_id);
     qr_buf_init(&text, 64 << 10);
-    add_quoted(&text, qri_info(session->db)->name);
+    qr_tsql_print_name(&text, qri_info(session->db)->name);
     qr_buf_addz(&text, ".");
-    add_quoted(&text, schema == NULL ? qr_str("dbo") : schema->name);
+    qr_tsql_print_name(&text, schema == NULL ? qr_str("dbo") : schema->name);
     qr_buf_addz(&text, ".");
-    add_quoted(&text, table->name);
+    qr_tsql_print_name(&text, table->name);
     struct qr_str kept =
         qr_arena_str(qri_sysrows_arena(rows), qr_str_n((char *)text.data, text.len));
     qr_buf_done(&text);

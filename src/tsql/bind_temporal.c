@@ -4,6 +4,7 @@
  * gone: neither is there. See bind_int.h. */
 #include "temporal_int.h"
 
+#include "tsql/print.h"
 #include "base/banned.h"
 
 enum { TEXT_BYTES_MAX = 1 << 20 };
@@ -52,21 +53,10 @@ enum qr_status qri_system_time_bind(struct qri_compile *c, const struct qr_ast_t
     return QR_OK;
 }
 
-static void add_name(struct qr_buf *text, struct qr_str name)
-{
-    qr_buf_add8(text, '[');
-    for (size_t i = 0; i < name.n; i++) {
-        if (name.p[i] == ']')
-            qr_buf_add8(text, ']');
-        qr_buf_add8(text, (uint8_t)name.p[i]);
-    }
-    qr_buf_add8(text, ']');
-}
-
 static void add_condition(struct qr_buf *text, struct qr_str column, const char *rest)
 {
     qr_buf_addz(text, " AND ");
-    add_name(text, column);
+    qr_tsql_print_name(text, column);
     qr_buf_addz(text, rest);
 }
 
@@ -92,12 +82,12 @@ static void add_select(struct qr_buf *text, const struct qr_catalog *cat,
     struct qr_str end = qr_cat_column_by_id(columns, columns->period_end)->name;
     for (size_t i = 0; i < columns->column_count; i++) {
         qr_buf_addz(text, i == 0 ? "SELECT " : ", ");
-        add_name(text, columns->columns[i].name);
+        qr_tsql_print_name(text, columns->columns[i].name);
     }
     qr_buf_addz(text, " FROM ");
-    add_name(text, qr_cat_schema_by_id(cat, from->schema_id)->name);
+    qr_tsql_print_name(text, qr_cat_schema_by_id(cat, from->schema_id)->name);
     qr_buf_addz(text, ".");
-    add_name(text, from->name);
+    qr_tsql_print_name(text, from->name);
     qr_buf_addz(text, " WHERE 1 = 1");
     if (conditions[kind].start != NULL) {
         add_condition(text, start, conditions[kind].start);
@@ -106,7 +96,7 @@ static void add_select(struct qr_buf *text, const struct qr_catalog *cat,
     if (from == columns)
         return;
     add_condition(text, start, " <> ");
-    add_name(text, end);
+    qr_tsql_print_name(text, end);
     if (columns->retention == QR_RETENTION_INFINITE)
         return;
     add_condition(text, end, " >= ");

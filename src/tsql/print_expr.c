@@ -27,19 +27,19 @@ static void put_doubled(struct qr_buf *out, struct qr_str s, char quote)
     }
 }
 
-static void put_ident(struct qr_buf *out, struct qr_str s)
+void qr_tsql_print_name(struct qr_buf *out, struct qr_str s)
 {
     qr_buf_add8(out, '[');
     put_doubled(out, s, ']');
     qr_buf_add8(out, ']');
 }
 
-static void put_name(struct qr_buf *out, const struct qr_ast_name *name)
+void qr_tsql_print_names(struct qr_buf *out, const struct qr_ast_name *name)
 {
     for (uint32_t i = 0; i < name->count; i++) {
         qr_buf_addz(out, i == 0 ? "" : ".");
         if (name->parts[i].text.n > 0)
-            put_ident(out, name->parts[i].text);
+            qr_tsql_print_name(out, name->parts[i].text);
     }
 }
 
@@ -47,9 +47,9 @@ static void put_type(struct qr_buf *out, const struct qr_ast_type *type)
 {
     struct qr_type known;
     if (type->name.count == 1 && qr_type_find(type->name.parts[0].text, &known))
-        put_ident(out, qr_str(qr_type_name(&known)));
+        qr_tsql_print_name(out, qr_str(qr_type_name(&known)));
     else
-        put_name(out, &type->name);
+        qr_tsql_print_names(out, &type->name);
     if (type->max)
         qr_buf_addz(out, "(max)");
     else if (type->arg_count == 1)
@@ -150,7 +150,7 @@ static bool literal(struct qr_buf *out, const struct qr_ast_expr *expr)
 
 static bool column(struct qr_buf *out, const struct qr_ast_expr *expr)
 {
-    put_name(out, &((const struct qr_ast_column *)expr)->name);
+    qr_tsql_print_names(out, &((const struct qr_ast_column *)expr)->name);
     return true;
 }
 
@@ -301,7 +301,7 @@ static bool call(struct qr_buf *out, const struct qr_ast_expr *expr)
         return qr_str_ieqz(name, "ISJSON") && c->args.count == 1 && put_builtin(out, c);
     if (c->name.count == 1)
         return put_builtin(out, c);
-    put_name(out, &c->name);
+    qr_tsql_print_names(out, &c->name);
     qr_buf_add8(out, '(');
     bool ok = put_list(out, &c->args, 0);
     qr_buf_add8(out, ')');
@@ -372,7 +372,7 @@ static bool next_value(struct qr_buf *out, const struct qr_ast_expr *expr)
 {
     const struct qr_ast_next_value *n = (const struct qr_ast_next_value *)expr;
     qr_buf_addz(out, "NEXT VALUE FOR ");
-    put_name(out, &n->sequence);
+    qr_tsql_print_names(out, &n->sequence);
     return n->over == NULL;
 }
 

@@ -8,6 +8,10 @@
 #include "base/buf.h"
 #include "tsql/ast.h"
 
+/* The name in brackets. */
+void qr_tsql_print_name(struct qr_buf *out, struct qr_str name);
+/* All its parts, with dots between them; one that is empty stays so. */
+void qr_tsql_print_names(struct qr_buf *out, const struct qr_ast_name *name);
 /* False if the expression has a part that has no such form here; `out` is then half written. */
 bool qr_tsql_print_expr(struct qr_buf *out, const struct qr_ast_expr *expr);
 /* The same of an index's filter: an IN of several stays one, for no filter has an OR. */
