@@ -215,6 +215,11 @@ static const char *column_user(struct qri_alter *a, const struct qr_cat_column *
             *ret_kind = t->indexes[i].constraint_object_id != 0 ? "object" : "index";
             return z(a, t->indexes[i].name);
         }
+    for (size_t i = 0; i < t->stats_count; i++)
+        if (qri_statistics_use(&t->stats[i], c)) {
+            *ret_kind = "statistics";
+            return z(a, t->stats[i].name);
+        }
     for (size_t i = 0; i < t->fk_count; i++)
         for (size_t k = 0; k < t->fks[i].column_count; k++)
             if (t->fks[i].parent_columns[k] == c->column_id) {

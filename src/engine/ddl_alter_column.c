@@ -116,6 +116,9 @@ static enum qr_status refuse_key_change(struct qri_alter *a, const struct qr_cat
         if ((!grows || t->indexes[i].is_primary_key) && qri_index_uses(&t->indexes[i], c))
             return refuse_change(a, c, t->indexes[i].constraint_object_id != 0 ? "object" : "index",
                                  t->indexes[i].name);
+    for (size_t i = 0; !grows && i < t->stats_count; i++)
+        if (qri_statistics_use(&t->stats[i], c))
+            return refuse_change(a, c, "statistics", t->stats[i].name);
     return QR_OK;
 }
 

@@ -37,12 +37,15 @@ static bool has_clustered(const struct qr_cat_object *t)
     return qr_cat_clustered(t) != NULL;
 }
 
-static uint32_t next_index_id(const struct qr_cat_object *t)
+uint32_t qri_next_index_id(const struct qr_cat_object *t)
 {
     uint32_t id = 2;
     for (size_t i = 0; i < t->index_count; i++)
         if (t->indexes[i].index_id >= id)
             id = t->indexes[i].index_id + 1;
+    for (size_t i = 0; i < t->stats_count; i++)
+        if (t->stats[i].stats_id >= id)
+            id = t->stats[i].stats_id + 1;
     return id;
 }
 
@@ -52,6 +55,9 @@ static enum qr_status add_index(struct qri_build *b, const struct qr_cat_index *
     struct qr_cat_object *t = b->table;
     for (size_t i = 0; i < t->index_count; i++)
         if (qr_str_ieq(t->indexes[i].name, index->name))
+            return qr_sql_fail(b->err, 1913, qri_z(b->arena, index->name), table_z(b));
+    for (size_t i = 0; i < t->stats_count; i++)
+        if (qr_str_ieq(t->stats[i].name, index->name))
             return qr_sql_fail(b->err, 1913, qri_z(b->arena, index->name), table_z(b));
     if (t->index_count >= 999)
         return qr_sql_fail(b->err, 1910, (int)t->index_count, table_z(b), 999,
@@ -135,7 +141,7 @@ static enum qr_status build_key(struct qri_build *b, const struct qr_ast_constra
                                                   !b->says_clustered && !has_clustered(t));
     if (x.is_clustered && has_clustered(t))
         return qr_sql_fail(b->err, 1902, table_z(b), qri_z(b->arena, qr_cat_clustered(t)->name));
-    x.index_id = x.is_clustered ? 1 : next_index_id(t);
+    x.index_id = x.is_clustered ? 1 : qri_next_index_id(t);
     struct qr_ast_order own = def->columns;
     struct qr_ast_ident part;
     struct qr_ast_column ast = {.head = {.kind = QR_AE_COLUMN}};
@@ -167,7 +173,7 @@ enum qr_status qri_build_index(struct qri_build *b, const struct qr_ast_index_de
                              .is_clustered = def->clustered == QR_YES && !def->columnstore};
     if (x.is_clustered && has_clustered(t))
         return qr_sql_fail(b->err, 1902, table_z(b), qri_z(b->arena, qr_cat_clustered(t)->name));
-    x.index_id = x.is_clustered ? 1 : next_index_id(t);
+    x.index_id = x.is_clustered ? 1 : qri_next_index_id(t);
     if (def->columnstore)
         return qr_sql_fail(b->err, 40510, "COLUMNSTORE");
     QR_TRY(set_key(b, &x, &def->columns, def->include.count));

@@ -262,6 +262,8 @@ static enum qr_status drop_item(struct qri_ddl *ddl, const struct qr_ast_drop *a
     struct qri_target target;
     if (qr_str_ieqz(ast->object_class, "INDEX"))
         return qri_ddl_drop_index(ddl, item, ast->if_exists, err);
+    if (qr_str_ieqz(ast->object_class, "STATISTICS"))
+        return qri_ddl_drop_statistics(ddl, item, err);
     if (qr_str_ieqz(ast->object_class, "SCHEMA"))
         return drop_schema(ddl, &item->name, ast->if_exists, err);
     if (qr_str_ieqz(ast->object_class, "TYPE"))
@@ -328,6 +330,9 @@ static bool is_enforced(const struct qr_cat_object *table, struct qr_str column)
             return true;
     for (size_t i = 0; i < table->index_count; i++)
         if (qri_text_names(table->indexes[i].filter_text, column))
+            return true;
+    for (size_t i = 0; i < table->stats_count; i++)
+        if (qri_text_names(table->stats[i].filter_text, column))
             return true;
     return false;
 }

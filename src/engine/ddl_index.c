@@ -1,4 +1,4 @@
-/* ddl_index.c - CREATE, ALTER, DROP INDEX and statistics; see ddl_int.h. */
+/* ddl_index.c - CREATE, ALTER, DROP INDEX; see ddl_int.h. */
 #include "ddl_int.h"
 #include "base/sqlmsg.h"
 #include "base/banned.h"
@@ -166,34 +166,4 @@ enum qr_status qri_ddl_drop_index(struct qri_ddl *ddl, const struct qr_ast_drop_
         QR_TRY(replace_rows(&s, old, now));
     QR_TRY(qri_put_table(&s, now, old));
     return qri_ddl_commit(&s);
-}
-
-/* Those of a #table would show in no view that a session can ask, and go with it. */
-static enum qr_status create_statistics(struct qr_arena *arena,
-                                        const struct qr_ast_create_statistics *ast,
-                                        const struct qri_target *target, struct qr_err *err)
-{
-    if (!qri_name_is_temp(&ast->table))
-        return qr_sql_fail(err, 40510, "CREATE STATISTICS");
-    for (size_t i = 0; i < ast->columns.count; i++) {
-        struct qr_str name = ast->columns.items[i].text;
-        if (qr_cat_column_find(target->object, name) == NULL)
-            return qr_sql_fail(err, 1911, qri_z(arena, name));
-    }
-    return QR_OK;
-}
-
-/* SQLite plans without stored statistics here, so there is nothing to keep; names are checked. */
-enum qr_status qri_ddl_statistics(struct qri_ddl *ddl, const struct qr_ast_stmt *stmt,
-                                  struct qr_err *err)
-{
-    struct qri_target target;
-    const struct qr_ast_name *name = stmt->kind == QR_AS_CREATE_STATISTICS
-                                         ? &((const struct qr_ast_create_statistics *)stmt)->table
-                                         : &((const struct qr_ast_update_statistics *)stmt)->table;
-    QR_TRY(table_of(ddl, name, &target, err));
-    if (stmt->kind == QR_AS_CREATE_STATISTICS)
-        return create_statistics(ddl->arena, (const struct qr_ast_create_statistics *)stmt, &target,
-                                 err);
-    return QR_OK;
 }

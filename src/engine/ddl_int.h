@@ -211,6 +211,13 @@ const struct qr_cat_object *qri_bound_to(const struct qri_ddl_stmt *s,
 QR_NODISCARD enum qr_status qri_ddl_drop_index(struct qri_ddl *ddl,
                                                const struct qr_ast_drop_item *item, bool if_exists,
                                                struct qr_err *err);
+QR_NODISCARD enum qr_status qri_ddl_drop_statistics(struct qri_ddl *ddl,
+                                                    const struct qr_ast_drop_item *item,
+                                                    struct qr_err *err);
+/* The statistics stand on the column. */
+bool qri_statistics_use(const struct qr_cat_stats *stats, const struct qr_cat_column *c);
+/* Of an index or of statistics that are about to be made. */
+uint32_t qri_next_index_id(const struct qr_cat_object *t);
 QR_NODISCARD enum qr_status qri_ddl_drop_principal(struct qri_ddl *ddl,
                                                    const struct qr_ast_drop_item *item,
                                                    struct qr_str object_class, bool if_exists,

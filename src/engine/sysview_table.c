@@ -359,6 +359,11 @@ static enum qr_status default_constraints(struct qri_sysrows *rows, struct qr_se
 }
 
 /* Statistics stand beside each index. */
+static struct qr_str text_or_null(struct qr_str text)
+{
+    return text.n > 0 ? text : (struct qr_str){NULL, 0};
+}
+
 static enum qr_status stats(struct qri_sysrows *rows, struct qr_session *session)
 {
     const struct qr_catalog *cat = database(session);
@@ -366,7 +371,14 @@ static enum qr_status stats(struct qri_sysrows *rows, struct qr_session *session
         const struct qr_cat_object *o = cat->objects[i];
         for (size_t k = 0; o->type == QR_CAT_TABLE && k < o->index_count; k++)
             QR_TRY(qri_sysrow(rows, (int)o->object_id, o->indexes[k].name,
-                              (int)o->indexes[k].index_id));
+                              (int)o->indexes[k].index_id, 0, 0,
+                              (int)(o->indexes[k].filter_text.n > 0),
+                              text_or_null(o->indexes[k].filter_text), 0));
+        for (size_t k = 0; k < o->stats_count; k++)
+            QR_TRY(
+                qri_sysrow(rows, (int)o->object_id, o->stats[k].name, (int)o->stats[k].stats_id, 1,
+                           (int)o->stats[k].no_recompute, (int)(o->stats[k].filter_text.n > 0),
+                           text_or_null(o->stats[k].filter_text), (int)o->stats[k].is_incremental));
     }
     return QR_OK;
 }
@@ -380,6 +392,10 @@ static enum qr_status stats_columns(struct qri_sysrows *rows, struct qr_session 
             for (size_t c = 0; c < o->indexes[k].key_count; c++)
                 QR_TRY(qri_sysrow(rows, (int)o->object_id, (int)o->indexes[k].index_id, (int)c + 1,
                                   (int)o->indexes[k].columns[c].column_id));
+        for (size_t k = 0; k < o->stats_count; k++)
+            for (size_t c = 0; c < o->stats[k].column_count; c++)
+                QR_TRY(qri_sysrow(rows, (int)o->object_id, (int)o->stats[k].stats_id, (int)c + 1,
+                                  (int)o->stats[k].columns[c]));
     }
     return QR_OK;
 }
@@ -485,9 +501,8 @@ const struct qri_sysview qri_sysviews_table[] = {
      default_constraints, NULL, false},
     {"sys", "stats",
      "object_id int, name sysname null, stats_id int, auto_created bit null =0, "
-     "user_created bit null =0, no_recompute bit null =0, has_filter bit null =0, "
-     "filter_definition nvarchar(max) null =null, is_temporary bit null =0, is_incremental bit "
-     "null =0",
+     "user_created bit null, no_recompute bit null, has_filter bit null, "
+     "filter_definition nvarchar(max) null, is_temporary bit null =0, is_incremental bit null",
      stats, NULL, false},
     {"sys", "stats_columns",
      "object_id int, stats_id int, stats_column_id int null, column_id int null", stats_columns,

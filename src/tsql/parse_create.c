@@ -200,6 +200,17 @@ static struct qr_ast_name trigger_scope(struct qri_parser *p)
     return name;
 }
 
+/* t.i */
+static void drop_of_table(struct qri_parser *p, struct qr_ast_drop_item *item)
+{
+    if (item->name.count < 2)
+        qri_p_syntax(p);
+    item->on = item->name;
+    item->on.count--;
+    item->name.parts += item->on.count;
+    item->name.count = 1;
+}
+
 /* i ON t [WITH (...)], or the old t.i */
 static void drop_index(struct qri_parser *p, struct qr_ast_drop_item *item)
 {
@@ -210,12 +221,7 @@ static void drop_index(struct qri_parser *p, struct qr_ast_drop_item *item)
             qri_p_index_options(p, &item->options);
         return;
     }
-    if (item->name.count < 2)
-        qri_p_syntax(p);
-    item->on = item->name;
-    item->on.count--;
-    item->name.parts += item->on.count;
-    item->name.count = 1;
+    drop_of_table(p, item);
 }
 
 static struct qr_ast_stmt *drop(struct qri_parser *p, const char *object_class)
@@ -231,6 +237,8 @@ static struct qr_ast_stmt *drop(struct qri_parser *p, const char *object_class)
             drop_index(p, &item);
         else
             item.name = qri_p_name(p, 4);
+        if (qr_str_ieqz(node->object_class, "STATISTICS"))
+            drop_of_table(p, &item);
         *(struct qr_ast_drop_item *)qri_p_push(p, &node->items, &node->count, sizeof item) = item;
     } while (qri_p_accept_sym(p, ','));
     if (trigger && qri_p_accept(p, KW_ON))

@@ -145,8 +145,11 @@ struct qr_ast_stmt *qri_p_create_statistics(struct qri_parser *p)
     qri_p_expect(p, KW_ON);
     node->table = qri_p_name(p, 4);
     node->columns = qri_p_ident_list(p);
-    if (qri_p_accept(p, KW_WHERE))
+    if (qri_p_accept(p, KW_WHERE)) {
+        uint32_t begin = p->tok.begin;
         node->where = qri_p_condition(p);
+        node->where_text = qri_p_text_from(p, begin);
+    }
     statistics_options(p, &node->options);
     return qri_p_finish(p, node);
 }

@@ -37,7 +37,7 @@ CREATE TABLE #work (a int INDEX ia, b int INDEX ib UNIQUE, c xml);
 INSERT #work VALUES (1, 2, NULL);
 CREATE STATISTICS s ON #work (a, b);
 SELECT a, b FROM #work WHERE b = 2;
-CREATE STATISTICS s ON #work (nosuch);
+CREATE STATISTICS s2 ON #work (nosuch);
 GO
 INSERT #work (a, b) VALUES (2, 2);
 GO

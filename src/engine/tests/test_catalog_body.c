@@ -108,6 +108,44 @@ static void test_a_table_keeps_its_period_and_history(void **state)
         assert_int_equal(read_object(bytes, &got), QR_CORRUPT);
 }
 
+static void test_statistics_stay_with_their_table(void **state)
+{
+    (void)state;
+    uint32_t ids[] = {2, 1};
+    struct qr_cat_column columns[] = {
+        {.column_id = 1, .name = qr_str("a"), .type = qr_type_of(QR_TYPE_INT)},
+        {.column_id = 2, .name = qr_str("b"), .type = qr_type_of(QR_TYPE_INT)}};
+    struct qr_cat_stats stats[] = {
+        {.stats_id = 2, .name = qr_str("s"), .columns = ids, .column_count = 2},
+        {.stats_id = 5,
+         .name = qr_str("u"),
+         .filter_text = qr_str("[a]>(1)"),
+         .columns = ids,
+         .column_count = 1,
+         .no_recompute = true}};
+    struct qr_cat_object got, table = {.object_id = 9,
+                                       .name = qr_str("t"),
+                                       .type = QR_CAT_TABLE,
+                                       .columns = columns,
+                                       .column_count = 2,
+                                       .stats = stats,
+                                       .stats_count = 2};
+    qr_buf_clear(&buf);
+    qri_body_encode_object(&buf, &table);
+    assert_int_equal(buf.data[0], 6);
+    assert_int_equal(read_object(buf.len, &got), QR_OK);
+    assert_int_equal(got.stats_count, 2);
+    assert_int_equal(got.stats[0].stats_id, 2);
+    assert_int_equal(got.stats[0].column_count, 2);
+    assert_int_equal(got.stats[0].columns[1], 1);
+    assert_false(got.stats[0].no_recompute);
+    assert_true(qr_str_eq(got.stats[1].name, qr_str("u")));
+    assert_true(qr_str_eq(got.stats[1].filter_text, qr_str("[a]>(1)")));
+    assert_true(got.stats[1].no_recompute);
+    for (size_t bytes = 0; bytes < buf.len; bytes++)
+        assert_int_equal(read_object(bytes, &got), QR_CORRUPT);
+}
+
 static void test_a_period_is_of_columns_that_can_be_one(void **state)
 {
     (void)state;
@@ -254,6 +292,7 @@ int main(void)
         TEST(test_a_policy_keeps_its_predicates),
         TEST(test_a_table_keeps_its_masks),
         TEST(test_a_table_keeps_its_period_and_history),
+        TEST(test_statistics_stay_with_their_table),
         TEST(test_a_period_is_of_columns_that_can_be_one),
     };
     return cmocka_run_group_tests_name("engine/catalog_body", tests, NULL, NULL);

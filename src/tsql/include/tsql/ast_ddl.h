@@ -157,6 +157,7 @@ struct qr_ast_create_statistics {
     struct qr_ast_name table;
     struct qr_ast_idents columns;
     struct qr_ast_expr *where;
+    struct qr_str where_text;
     struct qr_ast_options options;
 };
 struct qr_ast_update_statistics {

@@ -102,6 +102,15 @@ struct qr_cat_index {
     size_t column_count, key_count;
 };
 
+/* What CREATE STATISTICS made; those of indexes are not kept. */
+struct qr_cat_stats {
+    uint32_t stats_id; /* numbers and names are shared with the table's indexes */
+    struct qr_str name, filter_text;
+    uint32_t *columns; /* column ids */
+    size_t column_count;
+    bool no_recompute, is_incremental;
+};
+
 enum qr_cat_fk_action { QR_FK_NO_ACTION, QR_FK_CASCADE, QR_FK_SET_NULL, QR_FK_SET_DEFAULT };
 
 struct qr_cat_fk {
@@ -182,6 +191,8 @@ struct qr_cat_object {
     size_t trigger_count;
     const struct qr_cat_object **policies; /* that have predicates on it, enabled or not */
     size_t policy_count;
+    struct qr_cat_stats *stats;
+    size_t stats_count;
     uint32_t period_start, period_end; /* column ids of PERIOD FOR SYSTEM_TIME; 0: none */
     uint32_t history_id;               /* system-versioned: where earlier versions of rows go */
     uint32_t history_of;               /* a history table: of which table */
