@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/map.h"
 #include "base/sqlmsg.h"
+#include "codec/regexp.h"
 #include "engine/engine.h"
 #include "engine/rowset.h"
 #include "expr/eval.h"
@@ -368,6 +369,7 @@ struct qr_session {
     int32_t cursor_rows;
     struct qri_cursor *cursors; /* global ones */
     struct qr_rand rand_state;
+    struct qr_regexp_cache regexps;
     uint64_t guid_serial;
     struct qr_value batch_identity; /* SCOPE_IDENTITY() of the outermost scope */
     struct qr_map context;          /* SESSION_CONTEXT */

@@ -34,6 +34,7 @@ void qri_eval_init(struct qr_eval *eval, struct qr_session *session, struct qri_
                              .settings = &session->settings,
                              .host_ops = &qri_eval_host,
                              .host = session,
+                             .regexps = &session->regexps,
                              .random_state = &session->rand_state};
     if (frame != NULL) {
         eval->vars = frame->vars;
@@ -512,5 +513,10 @@ static void host_random(void *host, void *bytes, size_t count)
     qr_env_random(session->db->instance->options.env, bytes, count);
 }
 
+static enum qr_status host_poll(void *host, struct qr_err *err)
+{
+    return qri_check_cancelled(host, err);
+}
+
 const struct qr_eval_host qri_eval_host = {
-    .call = host_call, .udf = host_udf, .random = host_random};
+    .call = host_call, .udf = host_udf, .random = host_random, .poll = host_poll};

@@ -237,6 +237,8 @@ static const struct builtin_row {
     {"GENERATE_SERIES", generate_series},
     {"OPENJSON",        openjson       },
     {"XML NODES",       xml_nodes      },
+    {"REGEXP_MATCHES",  qri_rows_regexp_matches},
+    {"REGEXP_SPLIT_TO_TABLE", qri_rows_regexp_split},
     {"dm_exec_describe_first_result_set", describe_text},
     {"dm_exec_describe_first_result_set_for_object", describe_object},
     {"dm_exec_sql_text",     qri_rows_sql_text    },

@@ -24,3 +24,7 @@ QR_NODISCARD enum qr_status qri_rows_query_plan(struct qri_builtin *b);
 
 /* ---- rows_deadlock.c ---- */
 QR_NODISCARD enum qr_status qri_rows_deadlocks(struct qri_builtin *b);
+
+/* ---- rows_regexp.c ---- */
+QR_NODISCARD enum qr_status qri_rows_regexp_matches(struct qri_builtin *b);
+QR_NODISCARD enum qr_status qri_rows_regexp_split(struct qri_builtin *b);

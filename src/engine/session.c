@@ -177,6 +177,7 @@ void qr_session_free(struct qr_session *session)
         qr_arena_done(&session->fn_arenas[i]);
     free(session->prepared);
     free(session->drawn);
+    qr_regexp_cache_done(&session->regexps);
     qr_arena_done(&session->arena);
     free(session);
     qri_link_trim(db);

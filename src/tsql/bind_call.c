@@ -427,11 +427,23 @@ static enum qr_status bind_update(struct qri_compile *c, const struct qr_ast_cal
     return qr_expr_cmp(&c->b, QR_CMP_NE, byte, zero, ret_expr);
 }
 
+static enum qr_status bind_regexp_like(struct qri_compile *c, const struct qr_ast_call *ast,
+                                       const struct qr_expr **ret_expr)
+{
+    const struct qr_expr **args = NULL, *found = NULL, *one = NULL;
+    QR_TRY(qri_exprs(c, &ast->args, &args));
+    QR_TRY(qr_expr_call(&c->b, qr_str("REGEXP_LIKE"), args, ast->args.count, &found));
+    QR_TRY(qr_expr_int(&c->b, 1, &one));
+    return qr_expr_cmp(&c->b, QR_CMP_EQ, found, one, ret_expr);
+}
+
 enum qr_status qri_predicate_call(struct qri_compile *c, const struct qr_ast_call *ast,
                                   const struct qr_expr **ret_expr)
 {
     struct qr_str name = ast->name.parts[ast->name.count - 1].text;
     if (qr_str_ieqz(name, "UPDATE"))
         return bind_update(c, ast, ret_expr);
+    if (qr_str_ieqz(name, "REGEXP_LIKE"))
+        return bind_regexp_like(c, ast, ret_expr);
     return qr_fail(c->err, QR_UNSUPPORTED, "predicate %.*s is not supported", (int)name.n, name.p);
 }

@@ -1,4 +1,5 @@
 /* bind_rows.c - functions that give rows: STRING_SPLIT, OPENJSON …; see bind_int.h */
+#include "expr/regexp.h"
 #include "mask_int.h"
 
 #include "base/banned.h"
@@ -151,6 +152,45 @@ static enum qr_status openjson(struct qri_compile *c, const struct qr_ast_call_s
     return QR_OK;
 }
 
+static enum qr_status regexp_args(struct qri_compile *c, const char *name,
+                                  const struct qr_expr **args, size_t count,
+                                  struct qr_type *ret_type)
+{
+    QR_TRY(qr_regexp_args(&c->b, name, "spf", args, count));
+    *ret_type = args[0]->type;
+    return QR_OK;
+}
+
+static enum qr_status regexp_matches(struct qri_compile *c, const struct qr_ast_call_source *ast,
+                                     const struct qr_expr **args, size_t count,
+                                     struct qri_source **ret_source)
+{
+    struct qr_type type, json = qr_type_sized(QR_TYPE_VARCHAR, 0);
+    (void)ast;
+    QR_TRY(regexp_args(c, "regexp_matches", args, count, &type));
+    QR_TRY(new_rows(c, "REGEXP_MATCHES", 5, ret_source));
+    json.collation = qr_collation_find(qr_str("Latin1_General_100_BIN2_UTF8"))->id;
+    set_column(c, *ret_source, 0, qr_str("match_id"), qr_type_of(QR_TYPE_BIGINT), false);
+    set_column(c, *ret_source, 1, qr_str("start_position"), qr_type_of(QR_TYPE_INT), false);
+    set_column(c, *ret_source, 2, qr_str("end_position"), qr_type_of(QR_TYPE_INT), false);
+    set_column(c, *ret_source, 3, qr_str("match_value"), type, false);
+    set_column(c, *ret_source, 4, qr_str("substring_matches"), json, false);
+    return QR_OK;
+}
+
+static enum qr_status regexp_split(struct qri_compile *c, const struct qr_ast_call_source *ast,
+                                   const struct qr_expr **args, size_t count,
+                                   struct qri_source **ret_source)
+{
+    struct qr_type type;
+    (void)ast;
+    QR_TRY(regexp_args(c, "regexp_split_to_table", args, count, &type));
+    QR_TRY(new_rows(c, "REGEXP_SPLIT_TO_TABLE", 2, ret_source));
+    set_column(c, *ret_source, 0, qr_str("value"), type, false);
+    set_column(c, *ret_source, 1, qr_str("ordinal"), qr_type_of(QR_TYPE_BIGINT), false);
+    return QR_OK;
+}
+
 static const struct builtin {
     const char *name;
     size_t args_min, args_max;
@@ -161,6 +201,8 @@ static const struct builtin {
     {"STRING_SPLIT", 2, 3, string_split},
     {"GENERATE_SERIES", 2, 3, generate_series},
     {"OPENJSON", 1, 2, openjson},
+    {"REGEXP_MATCHES", 2, 3, regexp_matches},
+    {"REGEXP_SPLIT_TO_TABLE", 2, 3, regexp_split},
 };
 
 /* A dynamic management function: its columns are in the system catalog, its rows the engine's. */
@@ -218,9 +260,10 @@ enum qr_status qri_call_source(struct qri_compile *c, const struct qr_ast_call_s
         const struct qr_expr **args = NULL;
         if (!qr_str_ieqz(name, builtins[i].name))
             continue;
-        if (call->args.count < builtins[i].args_min || call->args.count > builtins[i].args_max)
-            return qr_sql_fail(c->err, 189, qri_text_z(c, name), (int)builtins[i].args_min,
-                               (int)builtins[i].args_max);
+        if (call->args.count < builtins[i].args_min)
+            return qr_sql_fail(c->err, 313, builtins[i].name);
+        if (call->args.count > builtins[i].args_max)
+            return qr_sql_fail(c->err, 8144, builtins[i].name);
         QR_TRY(qri_exprs(c, &call->args, &args));
         QR_TRY(builtins[i].bind(c, ast, args, call->args.count, ret_source));
         QR_TRY(qri_rows_args(c, *ret_source, args, call->args.count));

@@ -313,6 +313,22 @@ static struct qr_ast_expr *fulltext_predicate(struct qri_parser *p)
     return &call->head;
 }
 
+/* REGEXP_LIKE(text, pattern [, flags]) */
+static struct qr_ast_expr *regexp_predicate(struct qri_parser *p)
+{
+    struct qr_ast_call *call = qri_p_expr(p, sizeof *call, QR_AE_PREDICATE, qri_p_pos(p));
+    call->name = word_name(p);
+    qri_p_advance(p);
+    qri_p_expect_sym(p, '(');
+    push_expr(p, &call->args, qri_p_scalar(p));
+    qri_p_expect_sym(p, ',');
+    push_expr(p, &call->args, qri_p_scalar(p));
+    if (qri_p_accept_sym(p, ','))
+        push_expr(p, &call->args, qri_p_scalar(p));
+    qri_p_expect_sym(p, ')');
+    return &call->head;
+}
+
 /* MATCH(a-(e)->b) of graph tables: kept as a predicate without arguments, for the refusal. */
 static struct qr_ast_expr *match_predicate(struct qri_parser *p)
 {
@@ -344,6 +360,7 @@ static const struct special {
     {KW_CONTAINS,          true,  fulltext_predicate},
     {KW_FREETEXT,          true,  fulltext_predicate},
     {KW_MATCH,             true,  match_predicate},
+    {KW_REGEXP_LIKE,       true,  regexp_predicate},
     {KW_CURRENT_TIMESTAMP, false, niladic},
     {KW_CURRENT_DATE,      false, niladic},
     {KW_CURRENT_TIME,      false, niladic},

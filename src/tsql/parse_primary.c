@@ -254,6 +254,8 @@ static struct qr_ast_expr *parse_atom(struct qri_parser *p, bool condition_allow
     if (qri_p_at(p, KW_IDENTITYCOL) || qri_p_at(p, KW_ROWGUIDCOL))
         return special_column(p, (struct qr_ast_name){0},
                               qri_p_at(p, KW_IDENTITYCOL) ? "$IDENTITY" : "$ROWGUID");
+    if (qri_p_at(p, KW_REGEXP_LIKE) && qri_p_peek_sym(p, 1, '(') && !condition_allowed)
+        qri_p_fail_str(p, &p->tok, 156, qr_str("REGEXP_LIKE"));
     struct qr_ast_expr *call = qri_p_special_call(p);
     if (call == NULL)
         call = parse_named(p);

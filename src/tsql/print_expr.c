@@ -513,6 +513,7 @@ static print_fn *const printers[QR_AE_KIND_COUNT] = {
     [QR_AE_BETWEEN] = between,
     [QR_AE_LIKE] = like,
     [QR_AE_IS_NULL] = is_null,
+    [QR_AE_PREDICATE] = call,
 };
 
 bool qr_tsql_print_expr(struct qr_buf *out, const struct qr_ast_expr *expr)

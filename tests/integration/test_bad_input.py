@@ -91,6 +91,30 @@ class BadRequests(unittest.TestCase):
                     pass
         self.assert_serves()
 
+    def test_a_pattern_that_takes_long_ends_with_attention_and_with_kill(self):
+        text = """DECLARE @s varchar(max) = REPLICATE(CAST('a' AS varchar(max)), 2000000);
+                  SELECT REGEXP_COUNT(@s, '(.*a){900}b'), REGEXP_COUNT(@s, '((a|b)*a){900}b')"""
+        running = "SELECT session_id FROM sys.dm_exec_requests WHERE session_id <> @@SPID AND command = 'SELECT'"
+        with self.server.connect("d") as other:
+            for kill in (False, True):
+                with self.server.connect("d") as connection:
+                    connection.send_batch(text)
+                    while not (spids := other.execute(running)):
+                        pass
+                    began = time.monotonic()
+                    try:
+                        if kill:
+                            other.execute(f"KILL {spids[0][0]}")
+                        else:
+                            connection.attention()
+                        while not connection.recv_reply().acknowledged_attention:
+                            pass
+                    except (tds.Closed, ConnectionError):
+                        self.assertTrue(kill)
+                    while other.execute(running):
+                        pass
+                    self.assertLess(time.monotonic() - began, 5)
+
     def test_a_client_that_stops_reading_costs_nobody_else(self):
         with self.server.connect("d") as connection:
             connection.execute("CREATE TABLE wide (a int, b char(1000))")

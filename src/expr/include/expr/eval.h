@@ -30,6 +30,7 @@ struct qr_rand {
 };
 
 struct qr_eval;
+struct qr_regexp_cache;
 struct qr_eval_host {
     /* A function of expr/host.def. Bytes of the result go to ctx->arena. */
     enum qr_status (*call)(void *host, struct qr_eval *ctx, enum qr_host_func func,
@@ -41,6 +42,8 @@ struct qr_eval_host {
                           struct qr_err *err);
     /* Fills with random bytes (NEWID, the first RAND). */
     void (*random)(void *host, void *bytes, size_t count);
+    /* Asked now and then by what may take long: may it go on? NULL: yes. */
+    enum qr_status (*poll)(void *host, struct qr_err *err);
 };
 
 struct qr_eval {
@@ -52,6 +55,7 @@ struct qr_eval {
     const struct qr_eval_settings *settings;
     const struct qr_eval_host *host_ops; /* NULL: host functions answer 40510 */
     void *host;
+    struct qr_regexp_cache *regexps; /* compiled patterns; NULL: none are kept */
     struct qr_rand *random_state; /* NULL: RAND() without a seed asks host_ops->random each time */
     uint64_t row;                 /* counts those whose DEFAULTs are evaluated here */
     bool null_eliminated;         /* aggregates set it: warning 8153 is due */
