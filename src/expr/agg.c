@@ -59,11 +59,12 @@ enum qr_status qr_agg_bind(struct qr_expr_builder *b, const struct qr_agg *agg,
     return QR_OK;
 }
 
-/* NULLs are left out, except that COUNT(*) has no argument to be NULL. */
+/* NULLs are mostly left out; COUNT(*) has no argument to be NULL. */
 static bool is_skipped(const struct qr_agg_call *call, struct qr_eval *ctx,
                        const struct qr_value *args)
 {
-    if (call->arg_count == 0 || !qr_value_is_null(&args[0]))
+    if (call->arg_count == 0 || (call->agg->flags & QR_AGG_SEES_NULLS) != 0 ||
+        !qr_value_is_null(&args[0]))
         return false;
     ctx->null_eliminated = true;
     return true;

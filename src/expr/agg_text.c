@@ -154,6 +154,12 @@ static enum qr_status type_json(struct qr_expr_builder *b, struct qr_agg_call *c
     return QR_OK;
 }
 
+static bool keeps_nulls(const struct qr_agg_call *call)
+{
+    const char *clause = strchr(call->agg->name, ' ');
+    return clause == NULL ? call->arg_count == 2 : strncmp(clause, " NULL", 5) == 0;
+}
+
 /* Of an array a value, of an object a name and a value. */
 static enum qr_status json_step(const struct qr_agg_call *call, void *state, struct qr_eval *ctx,
                                 const struct qr_value *args, struct qr_err *err)
@@ -164,10 +170,16 @@ static enum qr_status json_step(const struct qr_agg_call *call, void *state, str
     const struct qr_call as_call = {
         .expr = &shape, .ctx = ctx, .args = args, .arg_count = call->arg_count};
     bool is_object = call->arg_count == 2;
-    if (!s->begun)
+    if (!s->begun) {
         qr_buf_init_counted(&s->buf, RESULT_BYTES_MAX);
-    qr_buf_addz(&s->buf, s->begun ? "," : is_object ? "{" : "[");
+        qr_buf_add8(&s->buf, is_object ? '{' : '[');
+    }
     s->begun = true;
+    if (is_object && qr_value_is_null(&args[0]))
+        return qr_sql_fail(err, 8116, "NULL", 1, "json_objectagg");
+    if (qr_value_is_null(&args[is_object]) && !keeps_nulls(call))
+        return QR_OK;
+    qr_buf_addz(&s->buf, s->buf.len > 1 ? "," : "");
     if (is_object) {
         qri_json_put_string(&s->buf, qr_value_bytes(&args[0]));
         qr_buf_add8(&s->buf, ':');
@@ -192,12 +204,17 @@ static enum qr_status json_value(const struct qr_agg_call *call, void *state, st
     return QR_OK;
 }
 
+enum { OF_JSON = QR_AGG_NO_WINDOW | QR_AGG_SEES_NULLS | QR_AGG_JSON };
 static const struct qr_agg text_aggs[] = {
     {"APPROX_COUNT_DISTINCT", 1, 1, QR_AGG_NOT_NULL | QR_AGG_NO_WINDOW, NULL, type_approx,
      sizeof(struct sketch), approx_step, NULL, approx_value, NULL},
-    {"JSON_ARRAYAGG", 1, 1, QR_AGG_NO_WINDOW, NULL, type_json, sizeof(struct join_state), json_step,
-     NULL, json_value, join_done},
-    {"JSON_OBJECTAGG", 2, 2, QR_AGG_NO_WINDOW, NULL, type_json, sizeof(struct join_state),
+    {"JSON_ARRAYAGG", 1, 1, OF_JSON, NULL, type_json, sizeof(struct join_state), json_step, NULL,
+     json_value, join_done},
+    {"JSON_ARRAYAGG NULL ON NULL", 1, 1, OF_JSON, NULL, type_json, sizeof(struct join_state),
+     json_step, NULL, json_value, join_done},
+    {"JSON_OBJECTAGG", 2, 2, OF_JSON, NULL, type_json, sizeof(struct join_state), json_step, NULL,
+     json_value, join_done},
+    {"JSON_OBJECTAGG ABSENT ON NULL", 2, 2, OF_JSON, NULL, type_json, sizeof(struct join_state),
      json_step, NULL, json_value, join_done},
     {"STRING_AGG", 2, 2, QR_AGG_NO_WINDOW, NULL, type_join, sizeof(struct join_state), join_step,
      NULL, join_value, join_done},

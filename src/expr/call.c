@@ -240,6 +240,7 @@ enum qr_status qr_expr_call(struct qr_expr_builder *b, struct qr_str name,
     node->type = t.type;
     node->nullable = t.nullable;
     node->u.func = func;
+    node->is_json = (func->flags & QR_FUNC_JSON) != 0;
     if (qr_type_is_string(&t.type))
         node->label = (uint8_t)t.use.label;
     if (t.volatility > node->volatility)

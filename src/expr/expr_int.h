@@ -141,6 +141,10 @@ enum qr_status qri_json_object(const struct qr_call *c, struct qr_value *ret_val
 enum qr_status qri_json_array(const struct qr_call *c, struct qr_value *ret_value,
                               struct qr_err *err);
 
+/* --- fn_hash.c --- */
+size_t qri_base64_room(size_t bytes);
+size_t qri_base64(struct qr_str bytes, char *dst); /* returns the length */
+
 /* PARSE and TRY_PARSE of a CAST node (fn_convert.c). */
 QR_NODISCARD enum qr_status qri_parse_value(const struct qr_expr *e, struct qr_eval *ctx,
                                             const struct qr_value *text, struct qr_value *ret_value,

@@ -101,6 +101,23 @@ static enum qr_status fn_hashbytes(const struct qr_call *c, struct qr_value *ret
 
 /* ---- Base64 ---- */
 
+size_t qri_base64_room(size_t bytes)
+{
+    return (bytes + 2) / 3 * 4 + 1;
+}
+
+size_t qri_base64(struct qr_str bytes, char *dst)
+{
+    enum { PIECE = 3 << 20 }; /* EVP counts in int */
+    size_t n = 0;
+    for (size_t i = 0; i < bytes.n; i += PIECE) {
+        size_t piece = bytes.n - i < PIECE ? bytes.n - i : PIECE;
+        n += (size_t)EVP_EncodeBlock((unsigned char *)dst + n, (const unsigned char *)bytes.p + i,
+                                     (int)piece);
+    }
+    return n;
+}
+
 static enum qr_status type_encode(struct qr_func_typing *t)
 {
     bool fits = !t->args[0]->type.is_max && t->args[0]->type.length <= QR_CHAR_LENGTH_MAX / 4 * 3;
@@ -114,11 +131,8 @@ static enum qr_status fn_encode(const struct qr_call *c, struct qr_value *ret, s
     struct qr_str in = qri_arg_str(c, 0);
     bool for_url = c->arg_count > 1 && c->args[1].i != 0;
     char *out;
-    if (in.n > INT32_MAX / 2)
-        return qr_sql_fail(err, 701, "default");
-    QR_TRY(qri_room(c, (in.n + 2) / 3 * 4 + 1, &out, err));
-    size_t n =
-        (size_t)EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)in.p, (int)in.n);
+    QR_TRY(qri_room(c, qri_base64_room(in.n), &out, err));
+    size_t n = qri_base64(in, out);
     for (size_t i = 0; for_url && i < n; i++)
         out[i] = out[i] == '+' ? '-' : out[i] == '/' ? '_' : out[i];
     while (for_url && n > 0 && out[n - 1] == '=')

@@ -240,7 +240,7 @@ static enum qr_status fn_json_modify(const struct qr_call *c, struct qr_value *r
     return qri_json_return(c, status, &out, ret, err);
 }
 
-enum { MAKES = QR_FUNC_NULLS | QR_FUNC_NOT_NULL | QR_FUNC_KEEP };
+enum { MAKES = QR_FUNC_NULLS | QR_FUNC_NOT_NULL | QR_FUNC_JSON };
 static const struct qr_func json_funcs[] = {
     /* clang-format off */
     {"ISJSON",      1, 2, "sn",  NULL, QR_TYPE_INT, 0, fn_isjson, 0, QR_HOST_NONE},
@@ -248,13 +248,13 @@ static const struct qr_func json_funcs[] = {
     {"JSON_ARRAY NULL ON NULL", 0, 254, "*", NULL, QR_TYPE_NVARCHAR, 0, qri_json_array, MAKES,
      QR_HOST_NONE},
     {"JSON_MODIFY", 3, 3, "sn*", NULL, QR_TYPE_NVARCHAR, 0, fn_json_modify,
-     QR_FUNC_NULLS | QR_FUNC_NULLABLE | QR_FUNC_KEEP, QR_HOST_NONE},
+     QR_FUNC_NULLS | QR_FUNC_NULLABLE | QR_FUNC_JSON, QR_HOST_NONE},
     {"JSON_OBJECT", 0, 254, "*", NULL, QR_TYPE_NVARCHAR, 0, qri_json_object, MAKES, QR_HOST_NONE},
     {"JSON_OBJECT ABSENT ON NULL", 0, 254, "*", NULL, QR_TYPE_NVARCHAR, 0, qri_json_object, MAKES,
      QR_HOST_NONE},
     {"JSON_PATH_EXISTS", 2, 2, "sn", NULL, QR_TYPE_INT, 0, fn_json_exists, 0, QR_HOST_NONE},
     {"JSON_QUERY",  1, 2, "sn",  NULL, QR_TYPE_NVARCHAR, 0, fn_json_query,
-     QR_FUNC_NULLABLE | QR_FUNC_KEEP,
+     QR_FUNC_NULLABLE | QR_FUNC_JSON,
      QR_HOST_NONE},
     {"JSON_VALUE",  2, 2, "sn",  NULL, QR_TYPE_NVARCHAR, VALUE_UNITS_MAX, fn_json_value,
      QR_FUNC_NULLABLE, QR_HOST_NONE},

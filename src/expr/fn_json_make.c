@@ -23,19 +23,7 @@ void qri_json_put_string(struct qr_buf *out, struct qr_str s)
     qr_buf_add8(out, '"');
 }
 
-/* Strings are quoted unless they come from a function that makes JSON. */
-static bool makes_json(const struct qr_expr *e)
-{
-    static const char *const makers[] = {"JSON_QUERY", "JSON_MODIFY", "JSON_OBJECT", "JSON_ARRAY"};
-    if (e->kind != QR_EXPR_CALL)
-        return false;
-    for (size_t i = 0; i < sizeof makers / sizeof makers[0]; i++)
-        if (strncmp(e->u.func->name, makers[i], strlen(makers[i])) == 0)
-            return true;
-    return false;
-}
-
-/* Dates in ISO 8601, floats with all their digits, the rest as text. */
+/* Dates in ISO 8601, floats with all their digits, bytes in base64, the rest as text. */
 static enum qr_status text_of(const struct qr_call *c, size_t index, struct qr_str *ret_text,
                               struct qr_err *err)
 {
@@ -49,6 +37,11 @@ static enum qr_status text_of(const struct qr_call *c, size_t index, struct qr_s
     }
     if (qri_number_of(type) == QRI_FLOAT) {
         *ret_text = qr_str_n(text, qr_float_print(v->r, type->id == QR_TYPE_REAL, 2, text));
+        return QR_OK;
+    }
+    if (qr_type_family(type) == QR_FAMILY_BINARY) {
+        QR_TRY(qri_room(c, qri_base64_room(v->n), &text, err));
+        *ret_text = qr_str_n(text, qri_base64(qr_value_bytes(v), text));
         return QR_OK;
     }
     struct qr_convert_env env = qri_convert_env(c->ctx);
@@ -70,7 +63,7 @@ enum qr_status qri_json_put_value(const struct qr_call *c, size_t index, struct 
     }
     struct qr_str text;
     QR_TRY(text_of(c, index, &text, err));
-    if (makes_json(c->expr->args[index]) || qr_type_is_number(type))
+    if (c->expr->args[index]->is_json || qr_type_is_number(type))
         qr_buf_addstr(out, text);
     else
         qri_json_put_string(out, text);

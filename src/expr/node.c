@@ -58,8 +58,6 @@ static bool is_foldable(const struct qr_expr_builder *b, const struct qr_expr *n
 {
     if (b->no_folding || node->volatility != QR_DETERMINISTIC || node->arg_count == 0)
         return false;
-    if (node->kind == QR_EXPR_CALL && (node->u.func->flags & QR_FUNC_KEEP))
-        return false;
     for (size_t i = 0; i < node->arg_count; i++)
         if (!qri_is_const(node->args[i]))
             return false;
@@ -88,6 +86,7 @@ enum qr_status qri_fold(struct qr_expr_builder *b, const struct qr_expr *node,
             folded->type = node->type;
             folded->label = node->label;
             folded->is_predicate = node->is_predicate;
+            folded->is_json = node->is_json;
             folded->is_literal = node->is_literal;
             folded->line = node->line;
             folded->nullable = qr_value_is_null(&value);
@@ -290,6 +289,7 @@ enum qr_status qr_expr_foreign(struct qr_expr_builder *b, const struct qr_expr_f
     node->volatility = (uint8_t)leaf->volatility;
     node->nullable = leaf->nullable;
     node->is_predicate = leaf->is_predicate;
+    node->is_json = leaf->is_json;
     node->has_foreign = true;
     node->u.ref = leaf->ref;
     *ret_expr = node;

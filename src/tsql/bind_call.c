@@ -74,15 +74,22 @@ static enum qr_status bind_datepart(struct qri_compile *c, const struct qr_func 
     return qr_datepart_expr(&c->b, func, bare_word(ast), ret_expr);
 }
 
-/* The name that expr knows a call by: the null clauses of JSON_OBJECT and JSON_ARRAY belong to it.
- */
+/* The name that expr knows a call by: the null clauses of functions that make JSON belong to it. */
 static struct qr_str builtin_name(const struct qr_ast_call *ast)
 {
     struct qr_str name = ast->name.parts[ast->name.count - 1].text;
-    if (ast->json_null == QR_JSON_ABSENT_ON_NULL && qr_str_ieqz(name, "JSON_OBJECT"))
-        return qr_str("JSON_OBJECT ABSENT ON NULL");
-    if (ast->json_null == QR_JSON_NULL_ON_NULL && qr_str_ieqz(name, "JSON_ARRAY"))
-        return qr_str("JSON_ARRAY NULL ON NULL");
+    static const struct {
+        enum qr_ast_json_null clause;
+        const char *name, *with_clause;
+    } forms[] = {
+        {QR_JSON_ABSENT_ON_NULL, "JSON_OBJECT", "JSON_OBJECT ABSENT ON NULL"},
+        {QR_JSON_ABSENT_ON_NULL, "JSON_OBJECTAGG", "JSON_OBJECTAGG ABSENT ON NULL"},
+        {QR_JSON_NULL_ON_NULL, "JSON_ARRAY", "JSON_ARRAY NULL ON NULL"},
+        {QR_JSON_NULL_ON_NULL, "JSON_ARRAYAGG", "JSON_ARRAYAGG NULL ON NULL"},
+    };
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
+        if (ast->json_null == forms[i].clause && qr_str_ieqz(name, forms[i].name))
+            return qr_str(forms[i].with_clause);
     return name;
 }
 
@@ -333,6 +340,7 @@ enum qr_status qri_aggregate_leaf(struct qri_compile *c, struct qri_leaf *leaf,
     block->is_grouped = true;
     struct qr_expr_foreign shape = {
         .type = call->type, .label = call->label, .nullable = call->nullable};
+    shape.is_json = (call->agg->flags & QR_AGG_JSON) != 0;
     QR_TRY(qri_leaf(c, leaf, &shape, &use->expr));
     use->next = block->aggs;
     block->aggs = use;
@@ -351,11 +359,8 @@ enum qr_status qri_aggregate(struct qri_compile *c, const struct qr_ast_call *as
         return qri_nomem(c);
     if (c->in_aggregate)
         return qr_sql_fail(c->err, 130);
-    if (ast->json_null == (arg_count == 2 ? QR_JSON_ABSENT_ON_NULL : QR_JSON_NULL_ON_NULL))
-        return qr_fail(c->err, QR_UNSUPPORTED,
-                       "%s with another than its own clause for NULL is "
-                       "not supported",
-                       agg->name);
+    if ((agg->flags & QR_AGG_JSON) != 0)
+        agg = qr_agg_find(builtin_name(ast));
     if (c->scope == NULL)
         return check_clause(c, c->clause);
     if (arg_count == 1 && ast->args.items[0]->kind == QR_AE_STAR && !ast->distinct &&

@@ -42,20 +42,6 @@ static enum qr_status bind_option(struct qri_compile *c, const struct qr_ast_opt
                    option->name.p);
 }
 
-/* Text that is JSON or XML already: a nested FOR clause, JSON_QUERY. */
-static bool is_fragment(const struct qr_expr *expr)
-{
-    const struct qri_leaf *leaf = qri_leaf_of(expr);
-    if (leaf != NULL && leaf->kind == QRI_LEAF_SCALAR && leaf->query->for_call != NULL) {
-        enum qr_for_kind kind = leaf->query->for_call->kind;
-        return kind == QR_FORMAT_JSON_AUTO || kind == QR_FORMAT_JSON_PATH ||
-               leaf->query->for_call->type_directive;
-    }
-    if (expr->kind == QR_EXPR_CALL && qr_str_ieqz(qr_str(expr->u.func->name), "JSON_QUERY"))
-        return true;
-    return expr->type.id == QR_TYPE_XML;
-}
-
 /* AUTO nests by table, in the order in which their columns first appear. */
 struct levels {
     const struct qri_source *sources[QRI_JOIN_TABLES_MAX];
@@ -103,7 +89,7 @@ static enum qr_status bind_columns(struct qri_compile *c, const struct qri_query
             return qr_sql_fail(c->err, 6809);
         if (q->kind != QRI_QUERY_SELECT)
             continue;
-        columns[i].is_fragment = is_fragment(q->items[i]);
+        columns[i].is_fragment = json ? q->items[i]->is_json : q->items[i]->type.id == QR_TYPE_XML;
         if (is_auto)
             auto_level(&levels, q->items[i], &columns[i]);
     }

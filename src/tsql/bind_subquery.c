@@ -33,6 +33,9 @@ enum qr_status qri_scalar_subquery(struct qri_compile *c, const struct qr_ast_qu
     leaf->kind = QRI_LEAF_SCALAR;
     const struct qri_column *out = &leaf->query->outs[0];
     struct qr_expr_foreign shape = {.type = out->type, .label = out->label, .nullable = true};
+    const struct qr_plan_for *made = leaf->query->for_call;
+    shape.is_json =
+        made != NULL && (made->kind == QR_FORMAT_JSON_AUTO || made->kind == QR_FORMAT_JSON_PATH);
     if (shape.type.id == QR_TYPE_NULL) {
         shape.type = qr_type_of(QR_TYPE_INT);
         QR_TRY(qri_query_coerce(c, leaf->query, 0, shape.type));

@@ -156,8 +156,10 @@ static void test_a_foreign_collation_conflict_is_refused(void **state)
     mini_init(&m);
     struct qr_type one = qr_type_sized(QR_TYPE_VARCHAR, 10), two = one;
     two.collation = QR_COLLATION_LATIN1_BIN2;
-    struct qr_expr_foreign a = {&refs[0], one, QR_LABEL_IMPLICIT, QR_DETERMINISTIC, true, false};
-    struct qr_expr_foreign b = {&refs[1], two, QR_LABEL_IMPLICIT, QR_DETERMINISTIC, true, false};
+    struct qr_expr_foreign a = {&refs[0], one,  QR_LABEL_IMPLICIT, QR_DETERMINISTIC, true,
+                                false,    false};
+    struct qr_expr_foreign b = {&refs[1], two,  QR_LABEL_IMPLICIT, QR_DETERMINISTIC, true,
+                                false,    false};
     const struct qr_expr *x, *y, *e;
     assert_int_equal(qr_expr_foreign(&m.b, &a, &x), QR_OK);
     assert_int_equal(qr_expr_foreign(&m.b, &b, &y), QR_OK);

@@ -18,6 +18,8 @@ enum qr_agg_flags {
     QR_AGG_ANY_ORDER = 32,   /* result does not depend on DISTINCT: MIN, MAX */
     QR_AGG_WITHIN = 64,      /* needs WITHIN GROUP with one expression, which is args[0]; what was
                                 written between the parentheses is args[1] */
+    QR_AGG_SEES_NULLS = 256, /* steps for NULLs as well */
+    QR_AGG_JSON = 512,       /* its text is JSON, as of QR_FUNC_JSON */
     QR_AGG_OVER_ONLY = 128,  /* accumulated here, but with OVER only: PERCENTILE_CONT */
 };
 

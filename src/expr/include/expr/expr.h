@@ -106,6 +106,7 @@ struct qr_expr {
     uint8_t volatility; /* enum qr_volatility of the whole subtree */
     bool nullable;
     bool is_predicate;
+    bool is_json;    /* text that a function or FOR JSON made */
     bool is_literal; /* CONST written in the text (or folded from such): int literals take their
                         own precision in decimal arithmetic, NULL literals any type */
     bool has_foreign, has_var, has_input; /* of the subtree */
@@ -190,7 +191,7 @@ struct qr_expr_foreign {
     struct qr_type type;
     enum qr_collation_label label;
     enum qr_volatility volatility;
-    bool nullable, is_predicate;
+    bool nullable, is_predicate, is_json;
 };
 QR_NODISCARD enum qr_status qr_expr_foreign(struct qr_expr_builder *b,
                                             const struct qr_expr_foreign *leaf,

@@ -21,7 +21,7 @@ enum qr_func_flags {
     QR_FUNC_NOT_NULL = 128, /* never returns NULL */
     QR_FUNC_NULLABLE = 256, /* may return NULL though no argument is NULL */
     QR_FUNC_SPECIAL = 512,  /* qr_expr_call builds another kind of node (COALESCE ...) */
-    QR_FUNC_KEEP = 1024,    /* never folded: the call around it looks at what it is */
+    QR_FUNC_JSON = 1024,    /* its text is JSON: functions and FOR JSON take it as it is */
 };
 
 /* Last column of expr/host.def. */
