@@ -50,10 +50,11 @@ static enum qr_status compound(struct qri_frame *frame, const struct qr_ast_set_
                                struct qr_ast_expr **ret_expr, struct qr_err *err)
 {
     static const uint8_t ops[] = {
-        [QR_ASSIGN_ADD] = QR_OP_ADD,   [QR_ASSIGN_SUB] = QR_OP_SUB,
-        [QR_ASSIGN_MUL] = QR_OP_MUL,   [QR_ASSIGN_DIV] = QR_OP_DIV,
-        [QR_ASSIGN_MOD] = QR_OP_MOD,   [QR_ASSIGN_AND] = QR_OP_BIT_AND,
-        [QR_ASSIGN_OR] = QR_OP_BIT_OR, [QR_ASSIGN_XOR] = QR_OP_BIT_XOR,
+        [QR_ASSIGN_ADD] = QR_AOP_ADD,       [QR_ASSIGN_SUB] = QR_AOP_SUB,
+        [QR_ASSIGN_MUL] = QR_AOP_MUL,       [QR_ASSIGN_DIV] = QR_AOP_DIV,
+        [QR_ASSIGN_MOD] = QR_AOP_MOD,       [QR_ASSIGN_AND] = QR_AOP_BIT_AND,
+        [QR_ASSIGN_OR] = QR_AOP_BIT_OR,     [QR_ASSIGN_XOR] = QR_AOP_BIT_XOR,
+        [QR_ASSIGN_CONCAT] = QR_AOP_CONCAT,
     };
     struct qr_arena *arena = &frame->arena;
     struct qr_ast_chain *chain = qr_arena_alloc(arena, sizeof *chain);

@@ -110,6 +110,29 @@ static enum qr_status concat(struct qr_expr_builder *b, const struct qr_expr *le
     return qri_fold(b, node, ret_expr);
 }
 
+/* ||: of texts or of bytes; a NULL makes NULL whatever the session has set. */
+static enum qr_status ansi_concat(struct qr_expr_builder *b, const struct qr_expr *left,
+                                  const struct qr_expr *right, const struct qr_expr **ret_expr)
+{
+    const struct qr_expr *known = qri_is_null_literal(left) ? right : left;
+    const struct qr_expr *args[2] = {left, right};
+    bool bytes = qr_type_family(&known->type) == QR_FAMILY_BINARY;
+    for (int i = 0; i < 2; i++) {
+        const struct qr_type *type = &args[i]->type;
+        bool fits = bytes ? qr_type_family(type) == QR_FAMILY_BINARY : qr_type_is_string(type);
+        if (!qri_is_null_literal(args[i]) && (!fits || !qr_type_is_comparable(type)))
+            return qr_sql_fail(b->err, 402, qr_type_name(&left->type), qr_type_name(&right->type),
+                               "concat");
+    }
+    if (qri_is_null_literal(known))
+        return qri_null_of(b, qr_type_sized(QR_TYPE_VARCHAR, 1), ret_expr);
+    bool set = b->concat_null_yields_null;
+    b->concat_null_yields_null = true;
+    enum qr_status status = concat(b, left, right, ret_expr);
+    b->concat_null_yields_null = set;
+    return status;
+}
+
 /* --- bits --- */
 
 static bool is_bits_operand(const struct qr_type *t)
@@ -207,6 +230,8 @@ enum qr_status qr_expr_arith(struct qr_expr_builder *b, enum qr_op op, const str
 {
     if (right == NULL)
         return unary(b, op, left, ret_expr);
+    if (op == QR_OP_CONCAT)
+        return ansi_concat(b, left, right, ret_expr);
     if (op >= QR_OP_BIT_AND)
         return bits(b, op, left, right, ret_expr);
     if (qri_is_null_literal(left) && qri_is_null_literal(right))

@@ -9,7 +9,7 @@ enum { NAME_BYTES_MAX = 40 };
 static const struct qri_family *const families[] = {
     &qri_string_funcs,  &qri_text_funcs, &qri_math_funcs,   &qri_date_funcs,   &qri_date_make_funcs,
     &qri_convert_funcs, &qri_json_funcs, &qri_format_funcs, &qri_hash_funcs,   &qri_system_funcs,
-    &qri_choice_funcs,  &qri_host_funcs, &qri_xml_funcs,    &qri_regexp_funcs,
+    &qri_choice_funcs,  &qri_host_funcs, &qri_xml_funcs,    &qri_regexp_funcs, &qri_fuzzy_funcs,
 };
 enum { FAMILY_COUNT = sizeof families / sizeof families[0] };
 

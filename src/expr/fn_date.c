@@ -45,10 +45,22 @@ static enum qr_status bad_part(const struct qr_call *c, size_t date_index, const
                        qr_type_name(qri_arg_type(c, date_index)));
 }
 
+/* A bigint may be counted that is none of int. */
+static enum qr_status type_count(struct qr_func_typing *t)
+{
+    const struct qr_type *type = &t->args[1]->type;
+    if (type->id == QR_TYPE_BIGINT)
+        return QR_OK;
+    if (!qr_type_is_number(type) && !qr_type_is_string(type) && !qri_is_null_literal(t->args[1]))
+        return qri_bad_argument(t, 1);
+    return qr_expr_convert(t->b, qr_type_of(QR_TYPE_INT), t->args[1], &t->args[1]);
+}
+
 /* Strings are datetime here, where most functions take them as datetime2. */
 static enum qr_status type_dateadd(struct qr_func_typing *t)
 {
     enum qr_family family = qr_type_family(&t->args[2]->type);
+    QR_TRY(type_count(t));
     if (family != QR_FAMILY_DATETIME) {
         if (!qr_type_is_string(&t->args[2]->type) && !qr_type_is_number(&t->args[2]->type) &&
             !qri_is_null_literal(t->args[2]))
@@ -458,9 +470,11 @@ enum { CLOCK = QR_FUNC_STABLE | QR_FUNC_NOT_NULL, PART = QR_FUNC_DATEPART };
 static const struct qr_func date_funcs[] = {
     /* clang-format off */
     {"AT TIME ZONE", 2, 2, "*n", type_at_time_zone, 0, 0, fn_at_time_zone, 0, QR_HOST_NONE},
+    {"CURRENT_DATE", 0, 0, "", NULL, QR_TYPE_DATE, 0, fn_getdate, CLOCK | QR_FUNC_NILADIC,
+     QR_HOST_NONE},
     {"CURRENT_TIMESTAMP", 0, 0, "", NULL, QR_TYPE_DATETIME, 0, fn_getdate,
      CLOCK | QR_FUNC_NILADIC, QR_HOST_NONE},
-    {"DATEADD",      3, 3, "pi*", type_dateadd, 0, 0, fn_dateadd, PART, QR_HOST_NONE},
+    {"DATEADD",      3, 3, "p**", type_dateadd, 0, 0, fn_dateadd, PART, QR_HOST_NONE},
     {"DATEDIFF",     3, 3, "pd", NULL, QR_TYPE_INT, 0, fn_datediff, PART, QR_HOST_NONE},
     {"DATEDIFF_BIG", 3, 3, "pd", NULL, QR_TYPE_BIGINT, 0, fn_datediff_big, PART, QR_HOST_NONE},
     {"DATENAME",     2, 2, "pd", type_datename, 0, 0, fn_datename, PART, QR_HOST_NONE},

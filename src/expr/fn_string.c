@@ -125,13 +125,14 @@ static size_t constant_length(const struct qr_expr *e)
 static enum qr_status type_substring(struct qr_func_typing *t)
 {
     const struct qr_type *type = &t->args[0]->type;
-    bool any = t->func->args_min == 2;
+    bool any = t->func->args_max == 2;
     if (type->id == QR_TYPE_NULL || (!any && !qr_type_is_string(type) && !is_binary(type)))
         return qri_bad_argument(t, 0);
     if (!is_binary(&t->args[0]->type))
         QR_TRY(qri_arg_string(t, 0));
     QR_TRY(qri_mix(t->b, t->args, 1, "substring", &t->use));
-    type_piece(t, constant_length(t->args[t->arg_count - 1]));
+    bool to_end = !any && t->arg_count == 2;
+    type_piece(t, to_end ? SIZE_MAX : constant_length(t->args[t->arg_count - 1]));
     return QR_OK;
 }
 
@@ -155,7 +156,7 @@ static enum qr_status piece(const struct qr_call *c, int64_t from, int64_t count
 static enum qr_status fn_substring(const struct qr_call *c, struct qr_value *ret,
                                    struct qr_err *err)
 {
-    int64_t start = c->args[1].i, count = c->args[2].i, end;
+    int64_t start = c->args[1].i, count = c->arg_count > 2 ? c->args[2].i : INT64_MAX, end;
     if (count < 0)
         return qr_sql_fail(err, 537);
     if (!qr_add_i64(start, count, &end)) /* positions before 1 use up length */
@@ -410,7 +411,7 @@ static const struct qr_func string_funcs[] = {
     {"RIGHT",      2, 2, "*I",  type_substring,      0, 0, fn_right,      0, QR_HOST_NONE},
     {"RTRIM",      1, 2, "s",   qri_type_like_first, 0, 0, fn_rtrim,      0, QR_HOST_NONE},
     {"STUFF",      4, 4, "*II*", type_stuff,         0, 0, fn_stuff, QR_FUNC_NULLS, QR_HOST_NONE},
-    {"SUBSTRING",  3, 3, "*II", type_substring,      0, 0, fn_substring,  0, QR_HOST_NONE},
+    {"SUBSTRING",  2, 3, "*II", type_substring,      0, 0, fn_substring,  0, QR_HOST_NONE},
     {"TRIM",       1, 3, "ssi", qri_type_like_first, 0, 0, fn_trim,       0, QR_HOST_NONE},
     /* clang-format on */
 };

@@ -34,19 +34,24 @@ bool qr_split_next(struct qr_split *split, struct qr_str *ret_value, int64_t *re
 enum qr_status qr_series_bind(struct qr_expr_builder *b, const struct qr_expr **args,
                               size_t arg_count, struct qr_type *ret_type)
 {
+    const struct qr_expr *first = NULL;
     struct qr_type type;
     for (size_t i = 0; i < arg_count; i++) {
         enum qri_number kind = qri_number_of(&args[i]->type);
-        if (kind != QRI_INT && kind != QRI_DECIMAL && !qri_is_null_literal(args[i]))
+        if (qri_is_null_literal(args[i]))
+            continue;
+        if (kind != QRI_INT && kind != QRI_DECIMAL)
             return qr_sql_fail(b->err, 8116, qr_type_name(&args[i]->type), (int)i + 1,
                                "generate_series");
+        if (first == NULL)
+            first = args[i];
+        if (kind != qri_number_of(&first->type) ||
+            (kind == QRI_INT && args[i]->type.id != first->type.id))
+            return qr_sql_fail(b->err, 5373);
     }
     QR_TRY(qr_expr_common_type(b, args, arg_count, &type, NULL));
-    for (size_t i = 0; i < arg_count; i++) {
-        if (qri_number_of(&args[i]->type) != qri_number_of(&type) && !qri_is_null_literal(args[i]))
-            return qr_sql_fail(b->err, 5373);
+    for (size_t i = 0; i < arg_count; i++)
         QR_TRY(qr_expr_convert(b, type, args[i], &args[i]));
-    }
     *ret_type = type;
     return QR_OK;
 }

@@ -158,7 +158,7 @@ static const enum qr_op ops[] = {
     [QR_AOP_BIT_XOR] = QR_OP_BIT_XOR,
     [QR_AOP_SHIFT_LEFT] = QR_OP_SHIFT_LEFT,
     [QR_AOP_SHIFT_RIGHT] = QR_OP_SHIFT_RIGHT,
-    [QR_AOP_CONCAT] = QR_OP_ADD,
+    [QR_AOP_CONCAT] = QR_OP_CONCAT,
 };
 
 static enum qr_status bind_unary(struct qri_compile *c, const struct qr_ast_expr *head,
@@ -194,10 +194,11 @@ enum qr_status qri_assign_op(struct qri_compile *c, enum qr_ast_assign assign,
                              const struct qr_expr **ret_expr)
 {
     static const enum qr_op assign_ops[] = {
-        [QR_ASSIGN_ADD] = QR_OP_ADD,   [QR_ASSIGN_SUB] = QR_OP_SUB,
-        [QR_ASSIGN_MUL] = QR_OP_MUL,   [QR_ASSIGN_DIV] = QR_OP_DIV,
-        [QR_ASSIGN_MOD] = QR_OP_MOD,   [QR_ASSIGN_AND] = QR_OP_BIT_AND,
-        [QR_ASSIGN_OR] = QR_OP_BIT_OR, [QR_ASSIGN_XOR] = QR_OP_BIT_XOR,
+        [QR_ASSIGN_ADD] = QR_OP_ADD,       [QR_ASSIGN_SUB] = QR_OP_SUB,
+        [QR_ASSIGN_MUL] = QR_OP_MUL,       [QR_ASSIGN_DIV] = QR_OP_DIV,
+        [QR_ASSIGN_MOD] = QR_OP_MOD,       [QR_ASSIGN_AND] = QR_OP_BIT_AND,
+        [QR_ASSIGN_OR] = QR_OP_BIT_OR,     [QR_ASSIGN_XOR] = QR_OP_BIT_XOR,
+        [QR_ASSIGN_CONCAT] = QR_OP_CONCAT,
     };
     if (assign != QR_ASSIGN_SET)
         return qr_expr_arith(&c->b, assign_ops[assign], old, value, ret_expr);

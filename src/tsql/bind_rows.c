@@ -1,5 +1,6 @@
 /* bind_rows.c - functions that give rows: STRING_SPLIT, OPENJSON …; see bind_int.h */
 #include "expr/regexp.h"
+#include "expr/rows.h"
 #include "mask_int.h"
 
 #include "base/banned.h"
@@ -92,11 +93,7 @@ static enum qr_status generate_series(struct qri_compile *c, const struct qr_ast
 {
     struct qr_type type;
     (void)ast;
-    QR_TRY(qr_expr_common_type(&c->b, args, count, &type, NULL));
-    if (!qr_type_is_exact(&type))
-        return qr_sql_fail(c->err, 8116, qr_type_name(&type), 1, "generate_series");
-    for (size_t i = 0; i < count; i++)
-        QR_TRY(qr_expr_convert(&c->b, type, args[i], &args[i]));
+    QR_TRY(qr_series_bind(&c->b, args, count, &type));
     QR_TRY(new_rows(c, "GENERATE_SERIES", 1, ret_source));
     set_column(c, *ret_source, 0, qr_str("value"), type, false);
     return QR_OK;

@@ -466,5 +466,11 @@ bool qri_p_assign_op(struct qri_parser *p, enum qr_ast_assign *ret_op)
             return true;
         }
     }
+    if (qri_p_at_sym(p, TOK_CONCAT) && qri_p_peek_sym(p, 1, '=')) {
+        qri_p_advance(p);
+        qri_p_advance(p);
+        *ret_op = QR_ASSIGN_CONCAT;
+        return true;
+    }
     return false;
 }

@@ -135,6 +135,7 @@ static bool at_value(struct qri_parser *p)
     case KW_LEFT:
     case KW_RIGHT:
     case KW_USER:
+    case KW_CURRENT_DATE:
     case KW_CURRENT_TIMESTAMP:
     case KW_CURRENT_USER:
     case KW_SESSION_USER:

@@ -234,9 +234,9 @@ static bool put_date_part(struct qr_buf *out, const struct qr_ast_expr *expr)
 static const struct niladic_row {
     const char *name, *call;
 } niladics[] = {
-    {"CURRENT_TIMESTAMP", "getdate()"}, {"CURRENT_USER", "user_name()"},
-    {"SESSION_USER", "user_name()"},    {"USER", "user_name()"},
-    {"SYSTEM_USER", "suser_sname()"},
+    {"CURRENT_DATE", "current_date"}, {"CURRENT_TIMESTAMP", "getdate()"},
+    {"CURRENT_USER", "user_name()"},  {"SESSION_USER", "user_name()"},
+    {"USER", "user_name()"},          {"SYSTEM_USER", "suser_sname()"},
 };
 
 static bool put_niladic(struct qr_buf *out, struct qr_str name)

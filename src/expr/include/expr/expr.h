@@ -153,10 +153,10 @@ struct qr_expr_builder {
     struct qr_err *err; /* may be NULL */
     uint16_t collation; /* enum qr_collation_id of the database: literals, results of functions */
     int line;
-    bool ansi_nulls;              /* OFF: = NULL compares like IS NULL */
-    bool concat_null_yields_null; /* OFF: NULL is an empty string in + */
+    bool ansi_nulls;                       /* OFF: = NULL compares like IS NULL */
+    bool concat_null_yields_null;          /* OFF: NULL is an empty string in + */
     const struct qr_expr_untyped *untyped; /* or NULL */
-    bool no_folding;              /* keep constants apart (tests, computed column text) */
+    bool no_folding;                       /* keep constants apart (tests, computed column text) */
 };
 
 /* --- leaves --- */
@@ -198,7 +198,8 @@ QR_NODISCARD enum qr_status qr_expr_foreign(struct qr_expr_builder *b,
                                             const struct qr_expr **ret_expr);
 
 /* --- operators --- */
-/* ADD..SHR over any types; unary NEG and NOT (~) with right == NULL. Unary plus is the operand. */
+/* ADD..SHR over any types, CONCAT (||) over texts or bytes; unary NEG and NOT (~) with right ==
+ * NULL. Unary plus is the operand. */
 QR_NODISCARD enum qr_status qr_expr_arith(struct qr_expr_builder *b, enum qr_op op,
                                           const struct qr_expr *left, const struct qr_expr *right,
                                           const struct qr_expr **ret_expr);

@@ -86,7 +86,7 @@ struct qr_ast_order {
     size_t count;
 };
 
-/* = += -= *= /= %= &= |= ^= */
+/* = += -= *= /= %= &= |= ^= ||= */
 enum qr_ast_assign {
     QR_ASSIGN_SET,
     QR_ASSIGN_ADD,
@@ -97,6 +97,7 @@ enum qr_ast_assign {
     QR_ASSIGN_AND,
     QR_ASSIGN_OR,
     QR_ASSIGN_XOR,
+    QR_ASSIGN_CONCAT,
 };
 
 struct qr_ast_stmts {

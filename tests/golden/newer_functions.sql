@@ -1,0 +1,78 @@
+-- Goal: functions and operators of newer levels answer as their pages say.
+SELECT PRODUCT(v) p, PRODUCT(DISTINCT v) FROM (VALUES (2),(3),(4),(NULL),(4)) t(v)
+GO
+SELECT PRODUCT(1+ r) FROM (VALUES (0.1),(-0.05)) t(r)
+GO
+SELECT a, b, EDIT_DISTANCE(a,b), EDIT_DISTANCE_SIMILARITY(a,b), JARO_WINKLER_DISTANCE(a,b), JARO_WINKLER_SIMILARITY(a,b) FROM (VALUES ('Black', 'Red'), ('Colour', 'Yellow'), ('Colour', 'Color'), ('Microsoft', 'Msft'), ('Regex', 'Regex'),('Travelling','Traveling'),('Neighbour','Neighbor'),('Theatre','Theater'),('Centre','Center'),('Catalogue','Catalog'),('Metre','Meter'),('Organise','Organize'),('Defence','Defense'),('Grey','Gray'),('MARTHA','MARHTA'),('',''),('','abc'),('FORM','FROM'),('abc','ABC'),(NULL,'a')) t(a,b)
+GO
+SELECT EDIT_DISTANCE('abc','xyz',2), EDIT_DISTANCE('abc','xyz',3), EDIT_DISTANCE('abc','xyz',-1), EDIT_DISTANCE('abc','xyz',NULL), EDIT_DISTANCE('abc','ABC'), EDIT_DISTANCE('abc' COLLATE Latin1_General_BIN2,'ABC'), EDIT_DISTANCE(N'a😀b',N'ab'), EDIT_DISTANCE(N'é' COLLATE Latin1_General_CI_AI,N'e'), EDIT_DISTANCE('a b ','a b')
+GO
+SELECT EDIT_DISTANCE(CAST('a' AS varchar(max)),'b')
+GO
+SELECT JARO_WINKLER_DISTANCE(1, 12)
+GO
+SELECT 'a' || 'b' || NULL, N'x' || 'y', 0x01 || 0x02, CAST('a' AS char(3)) || 'b', 'a' || NULL || 'b'
+GO
+SELECT 'a' || 1
+GO
+SELECT 'a' || 0x41
+GO
+DECLARE @x VARCHAR(8000) = REPLICATE('x', 8000), @y VARCHAR(MAX) = REPLICATE('y', 8000), @z VARCHAR(8000) = REPLICATE('z', 8000); SET @y = @x || @z || @y; SELECT LEN(@y) AS y
+GO
+DECLARE @mybin1 VARBINARY(5) = 0xFF, @mybin2 VARBINARY(5) = 0xA5; SELECT @mybin1 || @mybin2, NULL || NULL
+GO
+SET CONCAT_NULL_YIELDS_NULL OFF; SELECT 'a' + NULL, 'a' || NULL
+GO
+DECLARE @s varchar(10) = 'a'; SET @s += NULL; SELECT @s; SET @s ||= NULL; SELECT @s
+GO
+SET CONCAT_NULL_YIELDS_NULL ON
+GO
+DECLARE @s varchar(10) = 'a', @b varbinary(9) = 0x01; SET @s ||= 'b'; SELECT @s ||= 'c', @b ||= 0x02; SELECT @s, @b; SET @s ||= NULL; SELECT @s
+GO
+CREATE TABLE cd (d date DEFAULT CURRENT_DATE, s AS 'a' || 'b', CHECK (d <= CURRENT_DATE)); INSERT cd DEFAULT VALUES; SELECT COUNT(*) FROM cd WHERE d = CURRENT_DATE; SELECT definition FROM sys.default_constraints UNION ALL SELECT definition FROM sys.check_constraints UNION ALL SELECT definition FROM sys.computed_columns
+GO
+UPDATE cd SET d = DATEADD(day, -1, d); SELECT s || 'c' FROM cd WHERE d < CURRENT_DATE
+GO
+SELECT CASE WHEN CURRENT_DATE = CAST(GETDATE() AS date) THEN 1 END, SQL_VARIANT_PROPERTY(CURRENT_DATE, 'BaseType')
+GO
+SELECT SUBSTRING('abcdef', 3), SUBSTRING(N'abcdef', 0), SUBSTRING(0x010203, 2)
+GO
+SELECT BASE64_ENCODE(0xCAFECAFE), BASE64_ENCODE(0xCAFECAFE, 1), BASE64_DECODE('yv7K_g'), BASE64_DECODE('yv7K/g=='), BASE64_ENCODE(CAST('hello world' AS varbinary))
+GO
+SELECT BASE64_DECODE('qQ!')
+GO
+SELECT DATEADD(second, CAST(3000000000 AS bigint), CAST('2000-01-01' AS datetime2)), DATEADD(nanosecond, CAST(10000000000 AS bigint), CAST('2000-01-01' AS datetime2)), DATEADD(day, 1.9, CAST('2000-01-01' AS datetime)), DATEADD(millisecond, CAST(-86400000000 AS bigint), CAST('2000-01-01' AS datetime))
+GO
+SELECT DATEADD(year, CAST(3000000000 AS bigint), CAST('2000-01-01' AS datetime2))
+GO
+SELECT LEFT_SHIFT(12345, 5), 12345 << 5, RIGHT_SHIFT(12345,5), -8 >> 1, LEFT_SHIFT(0x0102, 4), BIT_COUNT(0xabcdef), BIT_COUNT(17), GET_BIT(0xabcdef, 2), GET_BIT(0xabcdef, 3), SET_BIT(0x00, 2), SET_BIT(0xabcdef, 0, 0), LEFT_SHIFT(1, -1), 1 << 32, LEFT_SHIFT(NULL, 1)
+GO
+SELECT GET_BIT(1, 40)
+GO
+SELECT APPROX_PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY v), APPROX_PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY v) FROM (VALUES (1),(2),(3),(4)) t(v)
+GO
+SELECT value FROM GENERATE_SERIES(1, 5); SELECT value FROM GENERATE_SERIES(1, 10, 4); SELECT value FROM GENERATE_SERIES(0.0, 0.3, 0.1); SELECT value FROM GENERATE_SERIES(5, 1)
+GO
+SELECT value FROM GENERATE_SERIES(1, 5, 0)
+GO
+SELECT value FROM GENERATE_SERIES(1, CAST(5 AS bigint))
+GO
+SELECT value FROM GENERATE_SERIES(NULL, 5)
+GO
+SELECT DATE_BUCKET(WEEK, 1, CAST('2020-04-15 21:22:11' AS datetime2)), DATE_BUCKET(WEEK, 2, CAST('2020-04-15 21:22:11' AS datetime2)), DATE_BUCKET(DAY, 1, CAST('2020-04-15' AS date)), DATE_BUCKET(hour, 6, CAST('13:00' AS time)), DATE_BUCKET(month, 2, CAST('2020-04-15' AS datetimeoffset), CAST('2020-01-31' AS datetimeoffset))
+GO
+SELECT DATE_BUCKET(WEEK, -1, SYSDATETIME())
+GO
+SELECT DATE_BUCKET(nanosecond, 1, SYSDATETIME())
+GO
+SELECT v, FIRST_VALUE(v) IGNORE NULLS OVER (ORDER BY i), LAST_VALUE(v) IGNORE NULLS OVER (ORDER BY i), LAG(v) IGNORE NULLS OVER (ORDER BY i), LEAD(v) RESPECT NULLS OVER (ORDER BY i) FROM (VALUES (1,NULL),(2,5),(3,NULL),(4,7)) t(i,v)
+GO
+SELECT i, SUM(v) OVER w, AVG(v) OVER (w ORDER BY i), ROW_NUMBER() OVER w2 FROM (VALUES (1,1),(2,5),(3,3)) t(i,v) WINDOW w AS (PARTITION BY 1), w2 AS (w ORDER BY i DESC) ORDER BY i
+GO
+SELECT DATEADD(year,2147483648, '20060731')
+GO
+SELECT SUBSTRING('abc'), 1
+GO
+SELECT SUBSTRING(N'abc' + NCHAR(0xD83D) + NCHAR(0xDE00), 4), SUBSTRING('abc', 9), SUBSTRING('abc', NULL)
+
+GO
