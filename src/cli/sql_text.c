@@ -75,7 +75,7 @@ enum qr_status qri_sql_text(const struct qr_type *type, const struct qr_value *v
         return qri_sql_text(&inner, &opened, arena, ret_text, err);
     }
     if (qr_type_is_string(type) || type->id == QR_TYPE_TEXT || type->id == QR_TYPE_NTEXT ||
-        type->id == QR_TYPE_XML) {
+        type->id == QR_TYPE_XML || type->id == QR_TYPE_JSON) {
         *ret_text = qr_value_bytes(value);
         return QR_OK;
     }

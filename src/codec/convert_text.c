@@ -6,6 +6,7 @@
 
 #include "base/sqlmsg.h"
 #include "codec/codepage.h"
+#include "codec/json.h"
 #include "codec/collation.h"
 #include "codec/decimal.h"
 #include "codec/utf.h"
@@ -112,6 +113,28 @@ enum qr_status qri_text_to_text(const struct qr_converter *c, const struct qr_va
                                 struct qr_err *err)
 {
     return qri_finish_text(c, qr_value_bytes(in), env, ret_value, err);
+}
+
+enum qr_status qri_text_to_json(const struct qr_converter *c, const struct qr_value *in,
+                                const struct qr_convert_env *env, struct qr_value *ret_value,
+                                struct qr_err *err)
+{
+    struct qr_str text;
+    (void)c;
+    QR_TRY(qr_json_document(env->arena, qr_value_bytes(in), &text, err));
+    *ret_value = qr_value_str(text);
+    return QR_OK;
+}
+
+/* Half a document is none. */
+enum qr_status qri_json_to_text(const struct qr_converter *c, const struct qr_value *in,
+                                const struct qr_convert_env *env, struct qr_value *ret_value,
+                                struct qr_err *err)
+{
+    struct qr_str text = qr_value_bytes(in);
+    if (!c->to.is_max && c->to.length > 0 && text_units(&c->to, text) > c->to.length)
+        return qr_sql_fail(err, 8152);
+    return qri_finish_text(c, text, env, ret_value, err);
 }
 
 enum qr_status qri_int_to_text(const struct qr_converter *c, const struct qr_value *in,

@@ -42,9 +42,10 @@ const struct qr_type_info qr_type_infos[QR_TYPE_COUNT] = {
     [QR_TYPE_ROWVERSION]     = {"timestamp",       189, 10,  0,  0,    8, QR_FAMILY_BINARY,   QR_CELL_BLOB},
     [QR_TYPE_UNIQUEIDENTIFIER] = {"uniqueidentifier", 36, 9, 0,  0,   16, QR_FAMILY_GUID,     QR_CELL_BLOB},
     [QR_TYPE_XML]            = {"xml",             241, 31,  0,  0,   -1, QR_FAMILY_XML,      QR_CELL_TEXT},
+    [QR_TYPE_JSON]           = {"json",            244, 33,  0,  0,   -1, QR_FAMILY_JSON,     QR_CELL_TEXT},
     [QR_TYPE_SQL_VARIANT]    = {"sql_variant",      98, 32,  0,  0, 8016, QR_FAMILY_VARIANT,  QR_CELL_TEXT},
-    [QR_TYPE_TABLE]          = {"table",             0, 33,  0,  0,    0, QR_FAMILY_OTHER,    QR_CELL_NULL},
-    [QR_TYPE_CURSOR]         = {"cursor",            0, 34,  0,  0,    0, QR_FAMILY_OTHER,    QR_CELL_NULL},
+    [QR_TYPE_TABLE]          = {"table",             0, 34,  0,  0,    0, QR_FAMILY_OTHER,    QR_CELL_NULL},
+    [QR_TYPE_CURSOR]         = {"cursor",            0, 35,  0,  0,    0, QR_FAMILY_OTHER,    QR_CELL_NULL},
     /* clang-format on */
 };
 
@@ -265,7 +266,7 @@ static bool is_old_lob(enum qr_type_id id)
 
 bool qr_type_is_lob(const struct qr_type *t)
 {
-    return t->is_max || is_old_lob(t->id) || t->id == QR_TYPE_XML;
+    return t->is_max || is_old_lob(t->id) || t->id == QR_TYPE_XML || t->id == QR_TYPE_JSON;
 }
 
 bool qr_type_is_fixed(const struct qr_type *t)
@@ -275,7 +276,8 @@ bool qr_type_is_fixed(const struct qr_type *t)
 
 bool qr_type_is_comparable(const struct qr_type *t)
 {
-    return !is_old_lob(t->id) && t->id != QR_TYPE_XML && qr_type_family(t) != QR_FAMILY_OTHER;
+    return !is_old_lob(t->id) && t->id != QR_TYPE_XML && t->id != QR_TYPE_JSON &&
+           qr_type_family(t) != QR_FAMILY_OTHER;
 }
 
 enum qr_cell qr_type_cell(const struct qr_type *t)

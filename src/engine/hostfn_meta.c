@@ -341,7 +341,7 @@ static enum qr_status col_length(struct qri_host_call *h)
 
 int qri_host_char_length(const struct qr_type *t)
 {
-    if (t->is_max || t->id == QR_TYPE_XML)
+    if (t->is_max || t->id == QR_TYPE_XML || t->id == QR_TYPE_JSON)
         return -1;
     int bytes = qr_type_max_length(t);
     return qr_type_family(t) == QR_FAMILY_NCHAR ? bytes / 2 : bytes;

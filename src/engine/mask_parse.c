@@ -106,6 +106,8 @@ static const char *default_text(const struct qr_type *type)
         return "00000000-0000-0000-0000-000000000000";
     if (family == QR_FAMILY_XML)
         return "<masked />";
+    if (family == QR_FAMILY_JSON)
+        return "{}";
     return qr_type_is_string(type) ? "xxxx" : "0";
 }
 

@@ -1,7 +1,7 @@
 /* rows_builtin.c - see rows_builtin.h */
 #include "rows_builtin_int.h"
 #include "describe_int.h"
-#include "expr/json.h"
+#include "codec/json.h"
 #include "expr/rows.h"
 #include "expr/xml.h"
 #include "base/banned.h"

@@ -14,11 +14,11 @@
     ".system_type_id = 35 THEN 2147483647 WHEN " c                                                \
     ".system_type_id = 99 THEN 1073741823 WHEN " c ".system_type_id IN (231, 239) AND " c         \
     ".max_length > 0 THEN " c ".max_length / 2 WHEN " c                                           \
-    ".system_type_id IN (165, 167, 173, 175, 231, 239, 241) THEN CAST(" c                         \
+    ".system_type_id IN (165, 167, 173, 175, 231, 239, 241, 244) THEN CAST(" c                         \
     ".max_length AS int) END AS CHARACTER_MAXIMUM_LENGTH, CASE WHEN " c                           \
     ".system_type_id IN (34, 35) THEN 2147483647 WHEN " c                                         \
     ".system_type_id = 99 THEN 2147483646 WHEN " c                                                \
-    ".system_type_id IN (165, 167, 173, 175, 231, 239, 241) THEN CAST(" c                         \
+    ".system_type_id IN (165, 167, 173, 175, 231, 239, 241, 244) THEN CAST(" c                         \
     ".max_length AS int) END AS CHARACTER_OCTET_LENGTH, "
 #define NUMERIC_COLUMNS(c)                                                                         \
     "CAST(CASE WHEN " c ".system_type_id IN (48, 52, 56, 59, 60, 62, 106, 108, 122, 127) THEN " c \

@@ -6,9 +6,8 @@
 
 enum { NAME_BYTES_MAX = 32 };
 
-static const struct qri_agg_family *const families[] = {&qri_sum_aggs, &qri_stat_aggs,
-                                                        &qri_text_aggs, &qri_ordered_aggs,
-                                                        &qri_window_aggs};
+static const struct qri_agg_family *const families[] = {
+    &qri_sum_aggs, &qri_stat_aggs, &qri_text_aggs, &qri_ordered_aggs, &qri_window_aggs};
 
 const struct qr_agg *qr_agg_find(struct qr_str name)
 {

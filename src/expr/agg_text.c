@@ -177,8 +177,10 @@ static enum qr_status json_step(const struct qr_agg_call *call, void *state, str
     s->begun = true;
     if (is_object && qr_value_is_null(&args[0]))
         return qr_sql_fail(err, 8116, "NULL", 1, "json_objectagg");
-    if (qr_value_is_null(&args[is_object]) && !keeps_nulls(call))
+    if (qr_value_is_null(&args[is_object]) && !keeps_nulls(call)) {
+        ctx->null_eliminated = true;
         return QR_OK;
+    }
     qr_buf_addz(&s->buf, s->buf.len > 1 ? "," : "");
     if (is_object) {
         qri_json_put_string(&s->buf, qr_value_bytes(&args[0]));

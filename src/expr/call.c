@@ -145,6 +145,8 @@ static enum qr_status cast_argument(struct qr_func_typing *t, size_t index, char
         return QR_OK;
     case 's':
         return qri_arg_string(t, index);
+    case 'j':
+        return t->args[index]->type.id == QR_TYPE_JSON ? QR_OK : qri_arg_string(t, index);
     case 'N':
         return cast_number(t, index);
     case 'd':

@@ -129,7 +129,6 @@ struct qr_convert_env qri_convert_env(const struct qr_eval *ctx);
 /* --- JSON (json.c, fn_json_make.c) --- */
 
 enum { QRI_JSON_BYTES_MAX = 1 << 30 };
-bool qri_json_is_blank(char c);
 void qri_json_put_string(struct qr_buf *out, struct qr_str s); /* quoted and escaped */
 QR_NODISCARD enum qr_status qri_json_put_value(const struct qr_call *c, size_t index,
                                                struct qr_buf *out, struct qr_err *err);

@@ -2,7 +2,7 @@
 #include "expr_int.h"
 #include <string.h>
 #include "codec/utf.h"
-#include "expr/json.h"
+#include "codec/json.h"
 #include "base/banned.h"
 
 enum { VALUE_UNITS_MAX = 4000 };
@@ -103,9 +103,9 @@ struct edit {
 static void widen_to_comma(struct qr_str s, struct edit *e)
 {
     size_t to = e->to, from = e->from;
-    while (to < s.n && qri_json_is_blank(s.p[to]))
+    while (to < s.n && qr_json_is_blank(s.p[to]))
         to++;
-    while (from > 0 && qri_json_is_blank(s.p[from - 1]))
+    while (from > 0 && qr_json_is_blank(s.p[from - 1]))
         from--;
     if (to < s.n && s.p[to] == ',')
         e->to = to + 1;
@@ -133,7 +133,7 @@ static size_t start_of_key(struct qr_str s, size_t value)
 static bool is_empty_container(struct qr_str s)
 {
     for (size_t i = 1; i + 1 < s.n; i++)
-        if (!qri_json_is_blank(s.p[i]))
+        if (!qr_json_is_blank(s.p[i]))
             return false;
     return true;
 }
@@ -237,26 +237,44 @@ static enum qr_status fn_json_modify(const struct qr_call *c, struct qr_value *r
     struct qr_buf out;
     qr_buf_init_counted(&out, QRI_JSON_BYTES_MAX);
     enum qr_status status = apply_edit(c, &e, &out, err);
-    return qri_json_return(c, status, &out, ret, err);
+    QR_TRY(qri_json_return(c, status, &out, ret, err));
+    if (c->expr->type.id != QR_TYPE_JSON)
+        return QR_OK;
+    struct qr_str document;
+    QR_TRY(qr_json_document(c->ctx->arena, qr_value_bytes(ret), &document, err));
+    *ret = qr_value_str(document);
+    return QR_OK;
+}
+
+/* json of json, else nvarchar(max). */
+static enum qr_status type_fragment(struct qr_func_typing *t)
+{
+    if (t->args[0]->type.id == QR_TYPE_JSON) {
+        t->type = qr_type_of(QR_TYPE_JSON);
+        return QR_OK;
+    }
+    t->type = qr_type_sized(QR_TYPE_NVARCHAR, 0);
+    t->type.collation = t->use.collation;
+    return QR_OK;
 }
 
 enum { MAKES = QR_FUNC_NULLS | QR_FUNC_NOT_NULL | QR_FUNC_JSON };
 static const struct qr_func json_funcs[] = {
     /* clang-format off */
-    {"ISJSON",      1, 2, "sn",  NULL, QR_TYPE_INT, 0, fn_isjson, 0, QR_HOST_NONE},
+    {"ISJSON",      1, 2, "jn",  NULL, QR_TYPE_INT, 0, fn_isjson, 0, QR_HOST_NONE},
     {"JSON_ARRAY",  0, 254, "*", NULL, QR_TYPE_NVARCHAR, 0, qri_json_array, MAKES, QR_HOST_NONE},
     {"JSON_ARRAY NULL ON NULL", 0, 254, "*", NULL, QR_TYPE_NVARCHAR, 0, qri_json_array, MAKES,
      QR_HOST_NONE},
-    {"JSON_MODIFY", 3, 3, "sn*", NULL, QR_TYPE_NVARCHAR, 0, fn_json_modify,
+    {"JSON_MODIFY", 3, 3, "jn*", type_fragment, QR_TYPE_NVARCHAR, 0, fn_json_modify,
      QR_FUNC_NULLS | QR_FUNC_NULLABLE | QR_FUNC_JSON, QR_HOST_NONE},
     {"JSON_OBJECT", 0, 254, "*", NULL, QR_TYPE_NVARCHAR, 0, qri_json_object, MAKES, QR_HOST_NONE},
     {"JSON_OBJECT ABSENT ON NULL", 0, 254, "*", NULL, QR_TYPE_NVARCHAR, 0, qri_json_object, MAKES,
      QR_HOST_NONE},
-    {"JSON_PATH_EXISTS", 2, 2, "sn", NULL, QR_TYPE_INT, 0, fn_json_exists, 0, QR_HOST_NONE},
-    {"JSON_QUERY",  1, 2, "sn",  NULL, QR_TYPE_NVARCHAR, 0, fn_json_query,
+    {"JSON_PATH_EXISTS", 2, 2, "jn", NULL, QR_TYPE_INT, 0, fn_json_exists, 0, QR_HOST_NONE},
+    {"JSON_QUERY",  1, 2, "jn",  type_fragment, QR_TYPE_NVARCHAR, 0, fn_json_query,
      QR_FUNC_NULLABLE | QR_FUNC_JSON,
      QR_HOST_NONE},
-    {"JSON_VALUE",  2, 2, "sn",  NULL, QR_TYPE_NVARCHAR, VALUE_UNITS_MAX, fn_json_value,
+    {"JSON_VALUE",  2, 2, "jn",  NULL, QR_TYPE_NVARCHAR, VALUE_UNITS_MAX, fn_json_value,
      QR_FUNC_NULLABLE, QR_HOST_NONE},
     /* clang-format on */
 };

@@ -55,6 +55,11 @@ static enum qr_status check_comparable(struct qr_expr_builder *b, const char *na
 {
     if (left->type.id == QR_TYPE_XML || right->type.id == QR_TYPE_XML)
         return qr_sql_fail(b->err, 305);
+    bool json = left->type.id == QR_TYPE_JSON || right->type.id == QR_TYPE_JSON;
+    bool alike =
+        left->type.id == right->type.id || qri_is_null_literal(left) || qri_is_null_literal(right);
+    if (json && alike)
+        return qr_sql_fail(b->err, 13636);
     if (!qr_type_is_comparable(&left->type) || !qr_type_is_comparable(&right->type))
         return qr_sql_fail(b->err, 402, qr_type_name(&left->type), qr_type_name(&right->type),
                            name);

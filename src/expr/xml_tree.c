@@ -28,8 +28,8 @@ static bool is_blank(char c)
 static bool is_name_char(char c)
 {
     unsigned char u = (unsigned char)c;
-    return (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z') || (u >= '0' && u <= '9') ||
-           u == '_' || u == '-' || u == '.' || u == ':' || u >= 0x80;
+    return (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z') || (u >= '0' && u <= '9') || u == '_' ||
+           u == '-' || u == '.' || u == ':' || u >= 0x80;
 }
 
 static void skip_blanks(struct reader *r)
@@ -380,7 +380,9 @@ void qr_xml_write_context(struct qr_buf *out, const struct qr_xml_node *node)
     bool is_element = node->kind == QR_XML_ELEMENT;
     qr_buf_add8(out, MARK);
     qr_buf_printf(out, "%zu%c", depth + (is_element ? 1 : 0),
-                  node->kind == QR_XML_TEXT ? '#' : is_attribute ? '@' : ':');
+                  node->kind == QR_XML_TEXT ? '#'
+                  : is_attribute            ? '@'
+                                            : ':');
     for (size_t i = depth; i > 0; i--) {
         put_open(out, chain[i - 1], is_attribute && i == 1 ? node : NULL);
         qr_buf_add8(out, '>');

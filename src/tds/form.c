@@ -171,6 +171,11 @@ static void set_bounds(struct qr_tds_field *f, enum qr_type_id id, const struct 
 enum qr_status qri_field_init(struct qr_tds_field *ret_field, const struct qr_type *type,
                               bool can_null, struct qr_tds_client client, struct qr_err *err)
 {
+    struct qr_type text = qr_type_sized(QR_TYPE_VARCHAR, 0);
+    if (type->id == QR_TYPE_JSON) { /* clients see UTF-8 text, older ones nvarchar */
+        text.collation = qr_collation_find(qr_str("Latin1_General_100_BIN2_UTF8"))->id;
+        type = &text;
+    }
     const struct qr_collation *collation = qr_collation_get(type->collation);
     uint16_t code_page = collation == NULL ? (uint16_t)QR_CP_1252 : collation->code_page;
     enum qr_type_id id = form_type(type, client, code_page);

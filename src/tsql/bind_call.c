@@ -383,8 +383,8 @@ enum qr_status qri_aggregate(struct qri_compile *c, const struct qr_ast_call *as
 
 /* --- entry points --- */
 
-enum qr_status qri_call(struct qri_compile *c, const struct qr_ast_call *ast,
-                        const struct qr_expr **ret_expr)
+static enum qr_status bind_any(struct qri_compile *c, const struct qr_ast_call *ast,
+                               const struct qr_expr **ret_expr)
 {
     struct qr_str name = ast->name.parts[ast->name.count - 1].text;
     if (ast->name.count > 1)
@@ -402,6 +402,16 @@ enum qr_status qri_call(struct qri_compile *c, const struct qr_ast_call *ast,
         if (qr_str_ieqz(name, specials[i].name))
             return specials[i].bind(c, ast, ret_expr);
     return bind_builtin(c, ast, ret_expr);
+}
+
+enum qr_status qri_call(struct qri_compile *c, const struct qr_ast_call *ast,
+                        const struct qr_expr **ret_expr)
+{
+    QR_TRY(bind_any(c, ast, ret_expr));
+    if (!ast->returns_json)
+        return QR_OK;
+    return qr_expr_cast(&c->b, qr_type_of(QR_TYPE_JSON), *ret_expr, NULL, QR_CAST_EXPLICIT,
+                        ret_expr);
 }
 
 /* UPDATE(column) in a trigger: a bit of COLUMNS_UPDATED(), whose first byte holds columns 1 to 8.

@@ -89,7 +89,9 @@ static enum qr_status bind_columns(struct qri_compile *c, const struct qri_query
             return qr_sql_fail(c->err, 6809);
         if (q->kind != QRI_QUERY_SELECT)
             continue;
-        columns[i].is_fragment = json ? q->items[i]->is_json : q->items[i]->type.id == QR_TYPE_XML;
+        enum qr_type_id id = q->items[i]->type.id;
+        columns[i].is_fragment =
+            json ? q->items[i]->is_json || id == QR_TYPE_JSON : id == QR_TYPE_XML;
         if (is_auto)
             auto_level(&levels, q->items[i], &columns[i]);
     }

@@ -35,8 +35,7 @@ static enum qr_status group_expr(struct qri_compile *c, struct qri_query *query,
     QR_TRY(qri_expr(c, ast, &expr));
     if (c->expanded == expanded && qr_expr_walk(expr, has_own_column, query->scope))
         return qr_sql_fail(c->err, 164);
-    if (!qr_type_is_comparable(&expr->type))
-        return qr_sql_fail(c->err, 306);
+    QR_TRY(qri_sortable(c, &expr->type));
     for (size_t i = 0; i < query->group_count; i++)
         if (qr_expr_equal(query->group[i], expr)) {
             *ret_bit = i < 32 ? 1u << i : 0;

@@ -531,6 +531,8 @@ QR_NODISCARD enum qr_status qri_bind_query(struct qri_compile *c, const struct q
                                            struct qri_scope *outer, struct qri_query **ret_query);
 QR_NODISCARD enum qr_status qri_select(struct qri_compile *c, const struct qr_ast_select *ast,
                                        struct qri_query *query);
+/* 305, 306, 13636 where values of the type have no order. */
+QR_NODISCARD enum qr_status qri_sortable(struct qri_compile *c, const struct qr_type *type);
 QR_NODISCARD enum qr_status qri_query_coerce(struct qri_compile *c, struct qri_query *query,
                                              size_t column, struct qr_type type);
 /* Types of the first `count` branches made one. */

@@ -89,6 +89,15 @@ static enum qr_status by_expr(struct qri_compile *c, struct qri_query *query, si
     return query->distinct ? qr_sql_fail(c->err, 145) : QR_OK;
 }
 
+enum qr_status qri_sortable(struct qri_compile *c, const struct qr_type *type)
+{
+    if (qr_type_is_comparable(type))
+        return QR_OK;
+    return qr_sql_fail(c->err, type->id == QR_TYPE_XML    ? 305
+                               : type->id == QR_TYPE_JSON ? 13636
+                                                          : 306);
+}
+
 static enum qr_status bind_item(struct qri_compile *c, struct qri_query *query, size_t position,
                                 const struct qr_ast_order_item *ast, struct qri_order *order)
 {
@@ -105,9 +114,7 @@ static enum qr_status bind_item(struct qri_compile *c, struct qri_query *query, 
         QR_TRY(by_expr(c, query, position, ast->expr, order));
     const struct qr_type *type =
         order->item != SIZE_MAX ? &query->outs[order->item].type : &order->expr->type;
-    if (!qr_type_is_comparable(type))
-        return qr_sql_fail(c->err, type->id == QR_TYPE_XML ? 305 : 306);
-    return QR_OK;
+    return qri_sortable(c, type);
 }
 
 static enum qr_status bind_limit(struct qri_compile *c, const struct qr_ast_expr *ast,

@@ -109,7 +109,7 @@ static enum qr_status json_column(struct qri_compile *c, const struct qr_ast_row
     QR_TRY(qri_type(c, &ast->type, false, &type, &user_type, &nullable));
     set_column(c, source, i, ast->name.text, type, true);
     column->as_json = ast->as_json;
-    if (ast->as_json && (type.id != QR_TYPE_NVARCHAR || !type.is_max))
+    if (ast->as_json && type.id != QR_TYPE_JSON && (type.id != QR_TYPE_NVARCHAR || !type.is_max))
         return qr_sql_fail(c->err, 13618);
     if (ast->path == NULL) {
         const char *path =
@@ -128,6 +128,8 @@ static enum qr_status openjson(struct qri_compile *c, const struct qr_ast_call_s
                                struct qri_source **ret_source)
 {
     struct qr_type nvarchar_max = qr_type_sized(QR_TYPE_NVARCHAR, 0);
+    if (args[0]->type.id == QR_TYPE_JSON)
+        QR_TRY(qr_expr_cast(&c->b, nvarchar_max, args[0], NULL, QR_CAST_EXPLICIT, &args[0]));
     for (size_t i = 0; i < count; i++)
         QR_TRY(qr_expr_convert(&c->b, nvarchar_max, args[i], &args[i]));
     if (ast->with_count == 0) {
@@ -162,11 +164,10 @@ static enum qr_status regexp_matches(struct qri_compile *c, const struct qr_ast_
                                      const struct qr_expr **args, size_t count,
                                      struct qri_source **ret_source)
 {
-    struct qr_type type, json = qr_type_sized(QR_TYPE_VARCHAR, 0);
+    struct qr_type type, json = qr_type_of(QR_TYPE_JSON);
     (void)ast;
     QR_TRY(regexp_args(c, "regexp_matches", args, count, &type));
     QR_TRY(new_rows(c, "REGEXP_MATCHES", 5, ret_source));
-    json.collation = qr_collation_find(qr_str("Latin1_General_100_BIN2_UTF8"))->id;
     set_column(c, *ret_source, 0, qr_str("match_id"), qr_type_of(QR_TYPE_BIGINT), false);
     set_column(c, *ret_source, 1, qr_str("start_position"), qr_type_of(QR_TYPE_INT), false);
     set_column(c, *ret_source, 2, qr_str("end_position"), qr_type_of(QR_TYPE_INT), false);

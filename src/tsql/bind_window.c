@@ -50,8 +50,7 @@ static enum qr_status bind_order(struct qri_compile *c, const struct qr_ast_orde
         o->item = SIZE_MAX;
         if (o->expr->kind == QR_EXPR_CONST && c->expanded == expanded)
             return qr_sql_fail(c->err, o->expr->type.id == QR_TYPE_INT ? 5308 : 5309);
-        if (!qr_type_is_comparable(&o->expr->type))
-            return qr_sql_fail(c->err, 306);
+        QR_TRY(qri_sortable(c, &o->expr->type));
     }
     return QR_OK;
 }
@@ -75,6 +74,8 @@ static enum qr_status bind_over(struct qri_compile *c, const struct qr_ast_windo
     QR_TRY(merge_windows(c, ast, &merged));
     QR_TRY(qri_exprs(c, &merged.partition_by, &window->partition));
     window->partition_count = merged.partition_by.count;
+    for (size_t i = 0; i < window->partition_count; i++)
+        QR_TRY(qri_sortable(c, &window->partition[i]->type));
     QR_TRY(bind_order(c, &merged.order_by, window));
     window->frame = merged.frame;
     if (merged.frame != NULL) {

@@ -120,6 +120,8 @@ static void json_arguments(struct qri_parser *p, struct qr_ast_call *call, bool 
     while (!qri_p_at_sym(p, ')')) {
         if ((qri_p_at(p, KW_NULL) || qri_p_at(p, KW_ABSENT)) && qri_p_peek_at(p, 1, KW_ON))
             break;
+        if (qri_p_at_word(p, "RETURNING") && qri_p_peek_at(p, 1, KW_JSON))
+            break;
         push_expr(p, &call->args, qri_p_scalar(p));
         if (pairs) {
             qri_p_expect_sym(p, ':');
@@ -131,6 +133,10 @@ static void json_arguments(struct qri_parser *p, struct qr_ast_call *call, bool 
     if (qri_p_accept2(p, KW_ORDER, KW_BY)) /* JSON_ARRAYAGG */
         qri_p_order_by(p, &call->within_group);
     json_null_clause(p, call);
+    if (qri_p_accept_word(p, "RETURNING")) {
+        qri_p_expect(p, KW_JSON);
+        call->returns_json = true;
+    }
 }
 
 static void plain_arguments(struct qri_parser *p, struct qr_ast_call *call)

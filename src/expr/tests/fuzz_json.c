@@ -1,6 +1,6 @@
 /* Any bytes as JSON and as path: no crash, results inside the text, rows well-formed. */
 #include <assert.h>
-#include "expr/json.h"
+#include "codec/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* Goal: JSON functions follow the documented lax and strict rules, whatever the text. */
-#include "expr/json.h"
+#include "codec/json.h"
 #include "expr/rows.h"
 #include "mini.h"
 #include "qr_test.h"

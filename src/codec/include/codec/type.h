@@ -44,6 +44,7 @@ enum qr_type_id {
     QR_TYPE_ROWVERSION,
     QR_TYPE_UNIQUEIDENTIFIER,
     QR_TYPE_XML,
+    QR_TYPE_JSON,
     QR_TYPE_SQL_VARIANT,
     QR_TYPE_TABLE,  /* internal: a rowset */
     QR_TYPE_CURSOR, /* internal: a cursor variable */
@@ -62,6 +63,7 @@ enum qr_family {
     QR_FAMILY_BINARY,   /* binary, varbinary, image, rowversion */
     QR_FAMILY_GUID,
     QR_FAMILY_XML,
+    QR_FAMILY_JSON,
     QR_FAMILY_VARIANT,
     QR_FAMILY_OTHER, /* table, cursor */
 };

@@ -56,7 +56,7 @@ struct qr_func {
     const char *name; /* upper case */
     uint8_t args_min, args_max;
     /* One letter per parameter, the last one repeats: what the argument is implicitly cast to.
-     * '*' left alone, 's' string of its own kind, 'v' varchar, 'n' nvarchar, 'b' varbinary,
+     * '*' left alone, 's' string of its own kind, 'j' the same or json, 'v' varchar, 'n' nvarchar, 'b' varbinary,
      * 'i' int, 'I' bigint, 'f' float, 'N' any number (strings become float), 'm' decimal,
      * 'd' date or time type (strings become datetimeoffset), 'e' the same (strings become
      * datetime2), 'D' datetime, 'p' date part constant, 'u' uniqueidentifier, 't' bit. */

@@ -1,5 +1,5 @@
 /* expr/rows.h - rows of STRING_SPLIT and GENERATE_SERIES, one at a time, for the engine's table
- * functions. OPENJSON is in expr/json.h. Pure, any thread. */
+ * functions. OPENJSON is in codec/json.h. Pure, any thread. */
 #pragma once
 #include "expr/expr.h"
 

@@ -145,6 +145,7 @@ struct qr_ast_call {
     bool ignore_nulls, respect_nulls;
     enum qr_ast_trim trim; /* TRIM(chars FROM string): args are chars, string */
     enum qr_ast_json_null json_null;
+    bool returns_json; /* RETURNING JSON */
     struct qr_ast_order within_group;
     struct qr_ast_window *over; /* NULL: not a window function */
 };

@@ -1,4 +1,4 @@
-/* expr/json.h - reading JSON text in place: paths, fragments, iteration. For JSON_VALUE and its
+/* codec/json.h - reading JSON text in place: paths, fragments, iteration. For JSON_VALUE and its
  * kin, and for the engine's OPENJSON.
  *
  * Pure, any thread; no tree is built, results are slices of the text. Text is hostile: nesting is
@@ -45,6 +45,10 @@ QR_NODISCARD enum qr_status qr_json_find(struct qr_arena *arena, struct qr_str j
                                          struct qr_json_item *ret_item, struct qr_err *err);
 /* Is the text one well-formed value of any kind? */
 bool qr_json_valid(struct qr_str json, enum qr_json_kind *ret_kind);
+/* A value of type json: an object or array without blanks between its tokens. 13609, 13647. */
+QR_NODISCARD enum qr_status qr_json_document(struct qr_arena *arena, struct qr_str json,
+                                             struct qr_str *ret_text, struct qr_err *err);
+bool qr_json_is_blank(char c);
 
 /* The characters of a string item (with quotes) or key; borrowed if nothing is escaped. */
 QR_NODISCARD enum qr_status qr_json_unescape(struct qr_arena *arena, struct qr_str quoted,

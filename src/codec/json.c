@@ -1,21 +1,22 @@
-/* json.c - see expr/json.h */
-#include "expr/json.h"
+/* json.c - see codec/json.h */
+#include "codec/json.h"
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
+#include "base/sqlmsg.h"
 #include "codec/utf.h"
-#include "expr_int.h"
 #include "base/banned.h"
 
 /* --- scanning: each skip_ function moves *pos past what it names, or leaves it at the fault --- */
 
-bool qri_json_is_blank(char c)
+bool qr_json_is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 static void skip_blanks(struct qr_str s, size_t *pos)
 {
-    while (*pos < s.n && qri_json_is_blank(s.p[*pos]))
+    while (*pos < s.n && qr_json_is_blank(s.p[*pos]))
         ++*pos;
 }
 
@@ -215,18 +216,57 @@ static enum qr_status bad_text(struct qr_str s, size_t pos, int number, struct q
     return qr_sql_fail(err, number, ch, (int)units);
 }
 
+/* One value and nothing behind it; false with *pos at what is wrong. */
+static bool whole_value(struct qr_str json, size_t *pos, enum qr_json_kind *ret_kind)
+{
+    skip_blanks(json, pos);
+    if (!kind_at(json, *pos, ret_kind) || !skip_value(json, pos))
+        return false;
+    skip_blanks(json, pos);
+    return *pos == json.n;
+}
+
 bool qr_json_valid(struct qr_str json, enum qr_json_kind *ret_kind)
 {
     size_t pos = 0;
     enum qr_json_kind kind;
-    skip_blanks(json, &pos);
-    if (!kind_at(json, pos, &kind) || !skip_value(json, &pos))
-        return false;
-    skip_blanks(json, &pos);
-    if (pos != json.n)
+    if (!whole_value(json, &pos, &kind))
         return false;
     *ret_kind = kind;
     return true;
+}
+
+enum qr_status qr_json_document(struct qr_arena *arena, struct qr_str json, struct qr_str *ret_text,
+                                struct qr_err *err)
+{
+    enum { MEMBERS_MAX = 65535 };
+    enum qr_json_kind kind = QR_JSON_NULL;
+    uint32_t commas[QR_JSON_DEPTH_MAX + 1] = {0};
+    size_t pos = 0, depth = 0, n = 0;
+    bool quoted = false;
+    if (!whole_value(json, &pos, &kind) || kind < QR_JSON_ARRAY)
+        return bad_text(json, kind < QR_JSON_ARRAY ? 0 : pos, 13609, err);
+    char *out = qr_arena_alloc(arena, json.n);
+    if (out == NULL)
+        return qr_fail(err, QR_NOMEM, "read JSON");
+    for (size_t i = 0; i < json.n; i++) {
+        char ch = json.p[i];
+        if (!quoted && qr_json_is_blank(ch))
+            continue;
+        out[n++] = ch;
+        if (quoted && ch == '\\')
+            out[n++] = json.p[++i];
+        else if (ch == '"')
+            quoted = !quoted;
+        else if (!quoted && (ch == '{' || ch == '['))
+            commas[++depth] = 0;
+        else if (!quoted && (ch == '}' || ch == ']'))
+            depth--;
+        else if (!quoted && ch == ',' && ++commas[depth] == MEMBERS_MAX)
+            return qr_sql_fail(err, 13647, MEMBERS_MAX);
+    }
+    *ret_text = qr_str_n(out, n);
+    return QR_OK;
 }
 
 /* --- strings --- */
@@ -252,7 +292,7 @@ enum qr_status qr_json_unescape(struct qr_arena *arena, struct qr_str quoted,
     }
     char *out = qr_arena_alloc(arena, s.n + 1);
     if (out == NULL)
-        return qri_expr_nomem(err);
+        return qr_fail(err, QR_NOMEM, "read JSON");
     static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
     size_t n = 0;
     for (size_t i = 0; i < s.n; i++) {
@@ -369,7 +409,7 @@ enum qr_status qr_json_path_parse(struct qr_arena *arena, struct qr_str text,
         path.steps = qr_arena_grow(arena, path.steps, path.step_count, &capacity,
                                    path.step_count + 1, sizeof *path.steps);
         if (path.steps == NULL)
-            return qri_expr_nomem(err);
+            return qr_fail(err, QR_NOMEM, "read JSON");
         struct qr_json_step *step = &path.steps[path.step_count];
         *step = (struct qr_json_step){.index = 0};
         if (c == '.')
@@ -515,7 +555,7 @@ enum qr_status qr_json_rows_next(struct qr_json_rows *rows, struct qr_arena *are
     } else {
         char *z = qr_arena_printf(arena, "%zu", rows->index);
         if (z == NULL)
-            return qri_expr_nomem(err);
+            return qr_fail(err, QR_NOMEM, "read JSON");
         row.key = qr_str(z);
     }
     size_t from = rows->pos;
