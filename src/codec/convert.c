@@ -21,16 +21,18 @@ enum kind {
     K_GUID,
     K_VARIANT,
     K_JSON,
+    K_VECTOR,
     K_COUNT
 };
 
 static enum kind kind_of(const struct qr_type *t)
 {
     static const uint8_t kinds[] = {
-        [QR_FAMILY_INT] = K_INT,     [QR_FAMILY_DECIMAL] = K_DEC,     [QR_FAMILY_MONEY] = K_MONEY,
-        [QR_FAMILY_FLOAT] = K_FLOAT, [QR_FAMILY_DATETIME] = K_DATE,   [QR_FAMILY_CHAR] = K_TEXT,
-        [QR_FAMILY_NCHAR] = K_TEXT,  [QR_FAMILY_BINARY] = K_BIN,      [QR_FAMILY_GUID] = K_GUID,
-        [QR_FAMILY_XML] = K_TEXT,    [QR_FAMILY_VARIANT] = K_VARIANT, [QR_FAMILY_JSON] = K_JSON,
+        [QR_FAMILY_INT] = K_INT,       [QR_FAMILY_DECIMAL] = K_DEC,     [QR_FAMILY_MONEY] = K_MONEY,
+        [QR_FAMILY_FLOAT] = K_FLOAT,   [QR_FAMILY_DATETIME] = K_DATE,   [QR_FAMILY_CHAR] = K_TEXT,
+        [QR_FAMILY_NCHAR] = K_TEXT,    [QR_FAMILY_BINARY] = K_BIN,      [QR_FAMILY_GUID] = K_GUID,
+        [QR_FAMILY_XML] = K_TEXT,      [QR_FAMILY_VARIANT] = K_VARIANT, [QR_FAMILY_JSON] = K_JSON,
+        [QR_FAMILY_VECTOR] = K_VECTOR,
     };
     return t->id == QR_TYPE_BIT ? K_BIT : (enum kind)kinds[qr_type_family(t)];
 }
@@ -59,12 +61,14 @@ static qr_convert_fn *const functions[K_COUNT][K_COUNT] = {
     [K_TEXT]  = {[K_INT] = qri_text_to_int, [K_BIT] = qri_text_to_bit, [K_DEC] = qri_text_to_decimal,
                  [K_MONEY] = qri_text_to_money, [K_FLOAT] = qri_text_to_float, [K_DATE] = qri_text_to_datetime,
                  [K_TEXT] = qri_text_to_text, [K_BIN] = qri_text_to_binary, [K_GUID] = qri_text_to_guid, [K_JSON] = qri_text_to_json,
+                 [K_VECTOR] = qri_text_to_vector,
                  [K_VARIANT] = qri_to_variant},
     [K_BIN]   = {[K_INT] = qri_binary_to_int, [K_BIT] = qri_binary_to_bit, [K_DEC] = qri_binary_to_decimal,
                  [K_MONEY] = qri_binary_to_money, [K_DATE] = qri_binary_to_datetime, [K_TEXT] = qri_binary_to_text,
                  [K_BIN] = qri_binary_to_binary, [K_GUID] = qri_binary_to_guid, [K_VARIANT] = qri_to_variant},
     [K_GUID]  = {[K_TEXT] = qri_guid_to_text, [K_BIN] = qri_value_to_binary, [K_VARIANT] = qri_to_variant},
-    [K_JSON]  = {[K_TEXT] = qri_json_to_text},
+    [K_JSON]  = {[K_TEXT] = qri_json_to_text, [K_VECTOR] = qri_text_to_vector},
+    [K_VECTOR] = {[K_TEXT] = qri_vector_to_text, [K_JSON] = qri_vector_to_text, [K_VECTOR] = qri_vector_to_vector},
     [K_VARIANT] = {[K_INT] = qri_from_variant, [K_BIT] = qri_from_variant, [K_DEC] = qri_from_variant,
                  [K_MONEY] = qri_from_variant, [K_FLOAT] = qri_from_variant, [K_DATE] = qri_from_variant,
                  [K_TEXT] = qri_from_variant, [K_BIN] = qri_from_variant, [K_GUID] = qri_from_variant},
@@ -90,6 +94,8 @@ static bool passes_unchanged(const struct qr_type *from, const struct qr_type *t
         return qr_type_info(from->id)->precedence <= qr_type_info(to->id)->precedence;
     case K_DATE:
         return from->id == to->id && from->scale <= to->scale;
+    case K_VECTOR:
+        return from->length == to->length;
     case K_GUID:
     case K_VARIANT:
     case K_JSON:
@@ -203,6 +209,7 @@ size_t qr_value_datalength(const struct qr_type *type, const struct qr_value *v)
         return 2 * qr_utf16_units(qr_value_bytes(v));
     case QR_FAMILY_BINARY:
     case QR_FAMILY_JSON:
+    case QR_FAMILY_VECTOR:
         return v->n;
     case QR_FAMILY_DECIMAL: { /* a sign and the words that the value needs */
         qr_i128 scaled = qr_value_scaled(v);

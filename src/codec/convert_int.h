@@ -7,7 +7,7 @@ qr_convert_fn qri_number_to_int, qri_number_to_bit, qri_number_to_decimal, qri_n
     qri_number_to_float, qri_number_to_datetime, qri_datetime_to_datetime;
 qr_convert_fn qri_int_to_text, qri_decimal_to_text, qri_money_to_text, qri_float_to_text,
     qri_datetime_to_text, qri_guid_to_text, qri_text_to_text, qri_text_to_json, qri_json_to_text,
-    qri_binary_to_text;
+    qri_text_to_vector, qri_vector_to_text, qri_vector_to_vector, qri_binary_to_text;
 qr_convert_fn qri_text_to_int, qri_text_to_bit, qri_text_to_decimal, qri_text_to_money,
     qri_text_to_float, qri_text_to_datetime, qri_text_to_guid, qri_text_to_binary;
 qr_convert_fn qri_value_to_binary, qri_binary_to_binary, qri_binary_to_int, qri_binary_to_bit,

@@ -7,6 +7,7 @@
 #include "base/sqlmsg.h"
 #include "codec/codepage.h"
 #include "codec/json.h"
+#include "codec/vector.h"
 #include "codec/collation.h"
 #include "codec/decimal.h"
 #include "codec/utf.h"
@@ -135,6 +136,41 @@ enum qr_status qri_json_to_text(const struct qr_converter *c, const struct qr_va
     if (!c->to.is_max && c->to.length > 0 && text_units(&c->to, text) > c->to.length)
         return qr_sql_fail(err, 8152);
     return qri_finish_text(c, text, env, ret_value, err);
+}
+
+enum qr_status qri_text_to_vector(const struct qr_converter *c, const struct qr_value *in,
+                                  const struct qr_convert_env *env, struct qr_value *ret_value,
+                                  struct qr_err *err)
+{
+    struct qr_str bytes;
+    QR_TRY(qr_vector_parse(env->arena, qr_value_bytes(in), c->to.length, &bytes, err));
+    *ret_value = qr_value_blob(bytes.p, bytes.n);
+    return QR_OK;
+}
+
+enum qr_status qri_vector_to_text(const struct qr_converter *c, const struct qr_value *in,
+                                  const struct qr_convert_env *env, struct qr_value *ret_value,
+                                  struct qr_err *err)
+{
+    size_t count = qr_vector_dimensions(qr_value_bytes(in));
+    char *out = qr_arena_alloc(env->arena, count * QR_VECTOR_ITEM_TEXT_BYTES + 2);
+    if (out == NULL)
+        return QR_NOMEM;
+    struct qr_str text = {out, qr_vector_print(qr_value_bytes(in), out)};
+    if (!c->to.is_max && c->to.length > 0 && text.n > c->to.length)
+        return qr_sql_fail(err, 42211);
+    return qri_finish_text(c, text, env, ret_value, err);
+}
+
+/* Between numbers of dimensions there is no conversion. */
+enum qr_status qri_vector_to_vector(const struct qr_converter *c, const struct qr_value *in,
+                                    const struct qr_convert_env *env, struct qr_value *ret_value,
+                                    struct qr_err *err)
+{
+    (void)in;
+    (void)env;
+    (void)ret_value;
+    return qr_sql_fail(err, 42204, c->from.length, c->to.length);
 }
 
 enum qr_status qri_int_to_text(const struct qr_converter *c, const struct qr_value *in,

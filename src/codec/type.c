@@ -7,6 +7,7 @@
 
 #include "base/sqlmsg.h"
 #include "codec/collation.h"
+#include "codec/vector.h"
 #include "base/banned.h"
 
 const struct qr_type_info qr_type_infos[QR_TYPE_COUNT] = {
@@ -43,9 +44,10 @@ const struct qr_type_info qr_type_infos[QR_TYPE_COUNT] = {
     [QR_TYPE_UNIQUEIDENTIFIER] = {"uniqueidentifier", 36, 9, 0,  0,   16, QR_FAMILY_GUID,     QR_CELL_BLOB},
     [QR_TYPE_XML]            = {"xml",             241, 31,  0,  0,   -1, QR_FAMILY_XML,      QR_CELL_TEXT},
     [QR_TYPE_JSON]           = {"json",            244, 33,  0,  0,   -1, QR_FAMILY_JSON,     QR_CELL_TEXT},
+    [QR_TYPE_VECTOR]         = {"vector",          255, 34,  0,  0, 8000, QR_FAMILY_VECTOR,   QR_CELL_BLOB},
     [QR_TYPE_SQL_VARIANT]    = {"sql_variant",      98, 32,  0,  0, 8016, QR_FAMILY_VARIANT,  QR_CELL_TEXT},
-    [QR_TYPE_TABLE]          = {"table",             0, 34,  0,  0,    0, QR_FAMILY_OTHER,    QR_CELL_NULL},
-    [QR_TYPE_CURSOR]         = {"cursor",            0, 35,  0,  0,    0, QR_FAMILY_OTHER,    QR_CELL_NULL},
+    [QR_TYPE_TABLE]          = {"table",             0, 35,  0,  0,    0, QR_FAMILY_OTHER,    QR_CELL_NULL},
+    [QR_TYPE_CURSOR]         = {"cursor",            0, 36,  0,  0,    0, QR_FAMILY_OTHER,    QR_CELL_NULL},
     /* clang-format on */
 };
 
@@ -148,6 +150,11 @@ bool qr_type_find(struct qr_str name, struct qr_type *ret_type)
     return false;
 }
 
+int qr_type_shown_id(enum qr_type_id id)
+{
+    return qr_type_infos[id == QR_TYPE_VECTOR ? QR_TYPE_VARBINARY : id].system_type_id;
+}
+
 enum qr_type_id qr_type_by_system_id(uint8_t system_type_id)
 {
     for (int id = QR_TYPE_BIT; id <= QR_TYPE_SQL_VARIANT; id++)
@@ -210,6 +217,18 @@ static enum qr_status apply_float(struct qr_type *type, const int *args, size_t 
     return QR_OK;
 }
 
+static enum qr_status apply_dimensions(struct qr_type *type, const int *args, size_t count,
+                                       struct qr_err *err)
+{
+    if (count != 1 || args[0] < 1)
+        return qr_sql_fail(err, 1001, 1, count == 0 ? 0 : args[0]);
+    if (args[0] > QR_VECTOR_DIMENSIONS_MAX)
+        return qr_sql_fail(err, 2717, args[0], "type", qr_type_name(type),
+                           QR_VECTOR_DIMENSIONS_MAX);
+    type->length = (uint16_t)args[0];
+    return QR_OK;
+}
+
 enum qr_status qr_type_apply_args(struct qr_type *type, const int *args, size_t count, bool in_cast,
                                   struct qr_err *err)
 {
@@ -229,6 +248,8 @@ enum qr_status qr_type_apply_args(struct qr_type *type, const int *args, size_t 
             type->scale = (uint8_t)args[0];
         return QR_OK;
     }
+    if (type->id == QR_TYPE_VECTOR)
+        return apply_dimensions(type, args, count, err);
     if (count == 0)
         return QR_OK;
     if (in_cast)
@@ -277,7 +298,7 @@ bool qr_type_is_fixed(const struct qr_type *t)
 bool qr_type_is_comparable(const struct qr_type *t)
 {
     return !is_old_lob(t->id) && t->id != QR_TYPE_XML && t->id != QR_TYPE_JSON &&
-           qr_type_family(t) != QR_FAMILY_OTHER;
+           t->id != QR_TYPE_VECTOR && qr_type_family(t) != QR_FAMILY_OTHER;
 }
 
 enum qr_cell qr_type_cell(const struct qr_type *t)
@@ -304,6 +325,8 @@ int qr_type_max_length(const struct qr_type *t)
         return -1;
     if (is_sized(t->id))
         return qr_type_family(t) == QR_FAMILY_NCHAR ? t->length * 2 : t->length;
+    if (t->id == QR_TYPE_VECTOR && t->length > 0)
+        return QR_VECTOR_HEAD_BYTES + 4 * t->length;
     if (qr_type_family(t) == QR_FAMILY_DECIMAL)
         return decimal_bytes(t->precision);
     if (has_fraction_digits(t->id))
@@ -336,7 +359,7 @@ char *qr_type_print(const struct qr_type *t, char dst[QR_TYPE_NAME_BYTES])
     const char *name = qr_type_name(t);
     if (t->is_max)
         snprintf(dst, QR_TYPE_NAME_BYTES, "%s(max)", name);
-    else if (is_sized(t->id))
+    else if (is_sized(t->id) || (t->id == QR_TYPE_VECTOR && t->length > 0))
         snprintf(dst, QR_TYPE_NAME_BYTES, "%s(%d)", name, t->length);
     else if (qr_type_family(t) == QR_FAMILY_DECIMAL)
         snprintf(dst, QR_TYPE_NAME_BYTES, "%s(%d,%d)", name, t->precision, t->scale);

@@ -33,6 +33,7 @@ enum group {
     G_VARIANT,
     G_XML,
     G_JSON,
+    G_VECTOR,
 };
 
 static const uint8_t group_of[QR_TYPE_COUNT] = {
@@ -66,36 +67,38 @@ static const uint8_t group_of[QR_TYPE_COUNT] = {
     [QR_TYPE_UNIQUEIDENTIFIER] = G_GUID,
     [QR_TYPE_XML] = G_XML,
     [QR_TYPE_JSON] = G_JSON,
+    [QR_TYPE_VECTOR] = G_VECTOR,
     [QR_TYPE_SQL_VARIANT] = G_VARIANT,
 };
 
 /* "CAST and CONVERT", the chart: i implicit, e explicit only, - not allowed. Columns are the
  * groups in order: bin char nchar | datetime date time dto dt2 | dec float int money bit | ts guid
- * | image ntext text | variant xml json. */
-static const char matrix[][22] = {
+ * | image ntext text | variant xml json vector. */
+static const char matrix[][23] = {
     /* clang-format off */
-    [G_NONE]     = "---------------------",
-    [G_BIN]      = "iiiieeeei-iiiiii--ii-",
-    [G_CHAR]     = "eiiiiiiiiiiiieiiiiiii",
-    [G_NCHAR]    = "eiiiiiiiiiiiiei-iiiii",
-    [G_DATETIME] = "eiiiiiiieeeeee----i--",
-    [G_DATE]     = "eiiii-ii----------i--",
-    [G_TIME]     = "eiii-iii----------i--",
-    [G_DTO]      = "eiiiiiii----------i--",
-    [G_DT2]      = "eiiiiiii----------i--",
-    [G_DEC]      = "iiii----iiiiii----i--",
-    [G_FLOAT]    = "iiii----iiiii-----i--",
-    [G_INT]      = "iiii----iiiiii----i--",
-    [G_MONEY]    = "iiii----iiiiii----i--",
-    [G_BIT]      = "iiii----iiiiii----i--",
-    [G_TS]       = "ii-i----i-iiii-i-----",
-    [G_GUID]     = "iii-----------i---i--",
-    [G_IMAGE]    = "i------------i-i-----",
-    [G_NTEXT]    = "-ei-------------ii-i-",
-    [G_TEXT]     = "-ie-------------ii-i-",
-    [G_VARIANT]  = "eeeeeeeeeeeee-e---i--",
-    [G_XML]      = "eee----------------i-",
-    [G_JSON]     = "-ee-----------------i",
+    [G_NONE]     = "----------------------",
+    [G_BIN]      = "iiiieeeei-iiiiii--ii--",
+    [G_CHAR]     = "eiiiiiiiiiiiieiiiiiiii",
+    [G_NCHAR]    = "eiiiiiiiiiiiiei-iiiiii",
+    [G_DATETIME] = "eiiiiiiieeeeee----i---",
+    [G_DATE]     = "eiiii-ii----------i---",
+    [G_TIME]     = "eiii-iii----------i---",
+    [G_DTO]      = "eiiiiiii----------i---",
+    [G_DT2]      = "eiiiiiii----------i---",
+    [G_DEC]      = "iiii----iiiiii----i---",
+    [G_FLOAT]    = "iiii----iiiii-----i---",
+    [G_INT]      = "iiii----iiiiii----i---",
+    [G_MONEY]    = "iiii----iiiiii----i---",
+    [G_BIT]      = "iiii----iiiiii----i---",
+    [G_TS]       = "ii-i----i-iiii-i------",
+    [G_GUID]     = "iii-----------i---i---",
+    [G_IMAGE]    = "i------------i-i------",
+    [G_NTEXT]    = "-ei-------------ii-i--",
+    [G_TEXT]     = "-ie-------------ii-i--",
+    [G_VARIANT]  = "eeeeeeeeeeeee-e---i---",
+    [G_XML]      = "eee----------------i--",
+    [G_JSON]     = "-ee-----------------ii",
+    [G_VECTOR]   = "-ii-----------------ii",
     /* clang-format on */
 };
 

@@ -116,8 +116,9 @@ enum qr_status qri_ddl_create_type(struct qri_ddl *ddl, const struct qr_ast_stmt
         QR_TRY(qr_tsql_resolve_type(ddl->env, &ast->base, &type.type, &base_user, &nullable, err));
         if (base_user != 0)
             return qr_sql_fail(err, 102, "FROM");
-        if (type.type.id == QR_TYPE_JSON)
-            return qr_fail(err, QR_UNSUPPORTED, "CREATE TYPE ... FROM json is not allowed.");
+        if (type.type.id == QR_TYPE_JSON || type.type.id == QR_TYPE_VECTOR)
+            return qr_fail(err, QR_UNSUPPORTED, "CREATE TYPE ... FROM %s is not allowed.",
+                           qr_type_name(&type.type));
     } else {
         struct qr_cat_object *shape = NULL;
         QR_TRY(qri_table_shape(ddl->arena, ddl->env, target.name, ast->table, &shape, err));

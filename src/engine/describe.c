@@ -223,7 +223,7 @@ static enum qr_status fill(struct found *found, size_t i, struct qr_value *v, st
     v[1] = qr_value_int((int64_t)i + 1);
     set_name(&v[2], c->name);
     v[3] = qr_value_int(nullable);
-    v[4] = qr_value_int(qr_type_info(type->id)->system_type_id);
+    v[4] = qr_value_int(qr_type_shown_id(type->id));
     struct qr_str type_name = qr_arena_str(found->arena, qr_str(qr_type_print(type, text)));
     if (type_name.p == NULL)
         return qr_fail(err, QR_NOMEM, "describe a result");

@@ -199,7 +199,7 @@ static enum qr_status parameter_rows(struct qri_sysrows *rows, const struct qr_s
     for (size_t i = 0; i < o->param_count; i++) {
         const struct qr_cat_param *p = &o->params[i];
         QR_TRY(qri_sysrow(rows, object_id(o), p->name.n > 0 ? p->name : qr_str(""),
-                          (int)p->parameter_id, (int)qr_type_info(p->type.id)->system_type_id,
+                          (int)p->parameter_id, qr_type_shown_id(p->type.id),
                           user_type_id(&p->type, p->user_type_id), qr_type_max_length(&p->type),
                           qr_type_precision(&p->type), qr_type_scale(&p->type), (int)p->is_output,
                           (int)(p->type.id == QR_TYPE_CURSOR), (int)p->has_default,

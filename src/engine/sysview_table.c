@@ -48,14 +48,17 @@ static enum qr_status column_rows(struct qri_sysrows *rows, const struct qr_sess
         for (size_t k = 0; has_columns(o) && k < o->column_count; k++) {
             const struct qr_cat_column *c = &o->columns[k];
             int generated = generated_kind(o, c);
-            QR_TRY(qri_sysrow(
-                rows, o->is_ms_shipped ? -(int)o->object_id : (int)o->object_id, c->name,
-                (int)c->column_id, (int)qr_type_info(c->type.id)->system_type_id, user_type_id(c),
-                qr_type_max_length(&c->type), qr_type_precision(&c->type), qr_type_scale(&c->type),
-                collation_name(&c->type), (int)c->nullable, (int)c->is_rowguidcol,
-                (int)c->is_identity, (int)c->is_computed, (int)c->default_object_id,
-                (int)c->is_sparse, generated, qr_str(generated_kinds[generated]), (int)c->is_hidden,
-                (int)(c->mask.n > 0)));
+            bool vector = c->type.id == QR_TYPE_VECTOR;
+            QR_TRY(qri_sysrow(rows, o->is_ms_shipped ? -(int)o->object_id : (int)o->object_id,
+                              c->name, (int)c->column_id, qr_type_shown_id(c->type.id),
+                              user_type_id(c), qr_type_max_length(&c->type),
+                              qr_type_precision(&c->type), qr_type_scale(&c->type),
+                              collation_name(&c->type), (int)c->nullable, (int)c->is_rowguidcol,
+                              (int)c->is_identity, (int)c->is_computed, (int)c->default_object_id,
+                              (int)c->is_sparse, generated, qr_str(generated_kinds[generated]),
+                              (int)c->is_hidden, (int)(c->mask.n > 0),
+                              qri_sys_null_if(!vector, c->type.length), qri_sys_null_if(!vector, 0),
+                              vector ? qr_str("float32") : (struct qr_str){NULL, 0}));
         }
     }
     return QR_OK;
@@ -75,14 +78,13 @@ static enum qr_status masked_columns(struct qri_sysrows *rows, struct qr_session
             const struct qr_cat_column *c = &o->columns[k];
             int generated = generated_kind(o, c);
             if (c->mask.n > 0)
-                QR_TRY(qri_sysrow(rows, (int)o->object_id, c->name, (int)c->column_id,
-                                  (int)qr_type_info(c->type.id)->system_type_id, user_type_id(c),
-                                  qr_type_max_length(&c->type), qr_type_precision(&c->type),
-                                  qr_type_scale(&c->type), collation_name(&c->type),
-                                  (int)c->nullable, (int)c->is_rowguidcol, (int)c->is_identity,
-                                  (int)c->is_computed, (int)c->default_object_id, (int)c->is_sparse,
-                                  generated, qr_str(generated_kinds[generated]), (int)c->is_hidden,
-                                  1, c->mask));
+                QR_TRY(qri_sysrow(
+                    rows, (int)o->object_id, c->name, (int)c->column_id,
+                    qr_type_shown_id(c->type.id), user_type_id(c), qr_type_max_length(&c->type),
+                    qr_type_precision(&c->type), qr_type_scale(&c->type), collation_name(&c->type),
+                    (int)c->nullable, (int)c->is_rowguidcol, (int)c->is_identity,
+                    (int)c->is_computed, (int)c->default_object_id, (int)c->is_sparse, generated,
+                    qr_str(generated_kinds[generated]), (int)c->is_hidden, 1, c->mask));
         }
     }
     return QR_OK;
@@ -127,7 +129,7 @@ static enum qr_status identity_columns(struct qri_sysrows *rows, struct qr_sessi
         if (known && next != c->identity_seed)
             last = variant(rows, &c->type, next - c->identity_increment);
         QR_TRY(qri_sysrow(rows, (int)o->object_id, c->name, (int)c->column_id,
-                          (int)qr_type_info(c->type.id)->system_type_id, user_type_id(c),
+                          qr_type_shown_id(c->type.id), user_type_id(c),
                           qr_type_max_length(&c->type), qr_type_precision(&c->type),
                           qr_type_scale(&c->type), &seed, &increment, &last,
                           (int)c->identity_not_for_replication));
@@ -145,7 +147,7 @@ static enum qr_status computed_columns(struct qri_sysrows *rows, struct qr_sessi
             if (!c->is_computed)
                 continue;
             QR_TRY(qri_sysrow(rows, (int)o->object_id, c->name, (int)c->column_id,
-                              (int)qr_type_info(c->type.id)->system_type_id, user_type_id(c),
+                              qr_type_shown_id(c->type.id), user_type_id(c),
                               qr_type_max_length(&c->type), qr_type_precision(&c->type),
                               qr_type_scale(&c->type), collation_name(&c->type), (int)c->nullable,
                               c->computed_text, (int)c->is_persisted));
@@ -435,10 +437,14 @@ static enum qr_status partitions(struct qri_sysrows *rows, struct qr_session *se
     "null =null, is_hidden bit null, is_masked bit, graph_type int null =null, "                   \
     "graph_type_desc nvarchar(60) null =null"
 
+#define VECTOR_COLUMNS                                                                             \
+    ", vector_dimensions int null, vector_base_type tinyint null, vector_base_type_desc "          \
+    "nvarchar(10) null"
+
 const struct qri_sysview qri_sysviews_table[] = {
-    {"sys", "columns", COLUMN_COLUMNS, columns, NULL, false},
-    {"sys", "all_columns", COLUMN_COLUMNS, all_columns, NULL, false},
-    {"sys", "system_columns", COLUMN_COLUMNS, system_columns, NULL, false},
+    {"sys", "columns", COLUMN_COLUMNS VECTOR_COLUMNS, columns, NULL, false},
+    {"sys", "all_columns", COLUMN_COLUMNS VECTOR_COLUMNS, all_columns, NULL, false},
+    {"sys", "system_columns", COLUMN_COLUMNS VECTOR_COLUMNS, system_columns, NULL, false},
     {"sys", "masked_columns",
      COLUMN_COLUMNS ", definition nvarchar(max) null =null, uses_database_collation bit =0, "
                     "is_persisted bit =0, masking_function nvarchar(4000) null",

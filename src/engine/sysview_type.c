@@ -11,7 +11,7 @@ static enum qr_status type_row(struct qri_sysrows *rows, struct qr_str name, int
     const struct qr_collation *c =
         qr_type_is_string(t) ? qr_collation_get(QR_COLLATION_DEFAULT) : NULL;
     const struct qr_type_info *info = qr_type_info(t->id);
-    return qri_sysrow(rows, name, table ? 243 : (int)info->system_type_id, user_type_id, schema_id,
+    return qri_sysrow(rows, name, table ? 243 : qr_type_shown_id(t->id), user_type_id, schema_id,
                       qri_sys_null_if(owner_id == 0, owner_id),
                       user ? qr_type_max_length(t) : (int)info->max_length,
                       user ? qr_type_precision(t) : (int)info->precision,

@@ -7,9 +7,10 @@
 enum { NAME_BYTES_MAX = 40 };
 
 static const struct qri_family *const families[] = {
-    &qri_string_funcs,  &qri_text_funcs, &qri_math_funcs,   &qri_date_funcs,   &qri_date_make_funcs,
-    &qri_convert_funcs, &qri_json_funcs, &qri_format_funcs, &qri_hash_funcs,   &qri_system_funcs,
-    &qri_choice_funcs,  &qri_host_funcs, &qri_xml_funcs,    &qri_regexp_funcs, &qri_fuzzy_funcs,
+    &qri_string_funcs,    &qri_text_funcs,    &qri_math_funcs,   &qri_date_funcs,
+    &qri_date_make_funcs, &qri_convert_funcs, &qri_json_funcs,   &qri_format_funcs,
+    &qri_hash_funcs,      &qri_system_funcs,  &qri_choice_funcs, &qri_host_funcs,
+    &qri_xml_funcs,       &qri_regexp_funcs,  &qri_fuzzy_funcs,  &qri_vector_funcs,
 };
 enum { FAMILY_COUNT = sizeof families / sizeof families[0] };
 
@@ -104,6 +105,8 @@ enum qr_status qri_arg_string(struct qr_func_typing *t, size_t index)
     const struct qr_expr *arg = t->args[index];
     if (qr_type_is_string(&arg->type))
         return QR_OK;
+    if (arg->type.id == QR_TYPE_VECTOR)
+        return qri_bad_argument(t, index);
     if (qr_type_conversion(arg->type.id, QR_TYPE_VARCHAR) != QR_CONVERSION_IMPLICIT &&
         !qri_is_null_literal(arg))
         return qri_bad_argument(t, index);

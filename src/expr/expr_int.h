@@ -93,7 +93,7 @@ struct qri_family {
 extern const struct qri_family qri_string_funcs, qri_text_funcs, qri_format_funcs, qri_math_funcs,
     qri_date_funcs, qri_date_make_funcs, qri_convert_funcs, qri_json_funcs, qri_hash_funcs,
     qri_system_funcs, qri_host_funcs, qri_choice_funcs, qri_xml_funcs, qri_regexp_funcs,
-    qri_fuzzy_funcs;
+    qri_fuzzy_funcs, qri_vector_funcs;
 
 /* A string type for a result: collation and label from `t->use`. */
 void qri_result_string(struct qr_func_typing *t, bool national, size_t length);

@@ -63,7 +63,8 @@ enum qr_status qri_json_put_value(const struct qr_call *c, size_t index, struct 
     }
     struct qr_str text;
     QR_TRY(text_of(c, index, &text, err));
-    if (c->expr->args[index]->is_json || type->id == QR_TYPE_JSON || qr_type_is_number(type))
+    if (c->expr->args[index]->is_json || type->id == QR_TYPE_JSON || type->id == QR_TYPE_VECTOR ||
+        qr_type_is_number(type))
         qr_buf_addstr(out, text);
     else
         qri_json_put_string(out, text);

@@ -18,7 +18,8 @@ enum qri_number qri_number_of(const struct qr_type *t)
         [QR_FAMILY_CHAR] = QRI_OTHER,      [QR_FAMILY_NCHAR] = QRI_OTHER,
         [QR_FAMILY_BINARY] = QRI_OTHER,    [QR_FAMILY_GUID] = QRI_OTHER,
         [QR_FAMILY_XML] = QRI_OTHER,       [QR_FAMILY_VARIANT] = QRI_OTHER,
-        [QR_FAMILY_JSON] = QRI_OTHER,      [QR_FAMILY_OTHER] = QRI_OTHER,
+        [QR_FAMILY_VECTOR] = QRI_OTHER,    [QR_FAMILY_JSON] = QRI_OTHER,
+        [QR_FAMILY_OTHER] = QRI_OTHER,
     };
     return (enum qri_number)kinds[qr_type_family(t)];
 }
@@ -103,7 +104,8 @@ struct qr_type qri_as_string(const struct qr_type *t, bool national, uint16_t co
     enum qr_type_id id = national || qri_is_national(t) ? QR_TYPE_NVARCHAR : QR_TYPE_VARCHAR;
     if (qr_type_is_string(t) || qr_type_family(t) == QR_FAMILY_BINARY)
         r = qr_type_sized(id, qr_type_is_lob(t) ? 0 : t->length == 0 ? 8 : t->length);
-    else if (t->id == QR_TYPE_XML || t->id == QR_TYPE_JSON || t->id == QR_TYPE_SQL_VARIANT)
+    else if (t->id == QR_TYPE_XML || t->id == QR_TYPE_JSON || t->id == QR_TYPE_VECTOR ||
+             t->id == QR_TYPE_SQL_VARIANT)
         r = qr_type_sized(id, t->id == QR_TYPE_SQL_VARIANT ? 4000 : 0);
     else
         r = qr_type_sized(id, widths[t->id] == 0 ? 30 : widths[t->id]);

@@ -67,4 +67,4 @@ qr_tds_encode_fn qri_encode_dto, qri_encode_guid;
 qr_tds_encode_fn qri_encode_varchar, qri_encode_nvarchar, qri_encode_varbinary;
 qr_tds_encode_fn qri_encode_plp_char, qri_encode_plp_nchar, qri_encode_plp_binary;
 qr_tds_encode_fn qri_encode_text, qri_encode_ntext, qri_encode_image;
-qr_tds_encode_fn qri_encode_date_as_text, qri_encode_variant;
+qr_tds_encode_fn qri_encode_date_as_text, qri_encode_vector, qri_encode_variant;

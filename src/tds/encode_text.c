@@ -7,6 +7,7 @@
 #include "codec/codepage.h"
 #include "codec/datetime.h"
 #include "codec/utf.h"
+#include "codec/vector.h"
 #include "base/banned.h"
 
 enum {
@@ -232,4 +233,18 @@ uint8_t *qri_encode_image(struct qr_tds_rows *rows, const struct qr_tds_field *f
                           const struct qr_value *v, uint8_t *p)
 {
     return encode_lob(rows, f, v, p, CHARSET_BINARY);
+}
+
+/* ---- vector: clients see the JSON array that it is written as ---- */
+
+uint8_t *qri_encode_vector(struct qr_tds_rows *rows, const struct qr_tds_field *f,
+                           const struct qr_value *v, uint8_t *p)
+{
+    char text[QR_VECTOR_TEXT_BYTES];
+    struct qr_value printed = qr_value_null();
+    if (v->cell != QR_CELL_NULL && qr_vector_dimensions(qr_value_bytes(v)) == 0)
+        return qri_misfit(rows, f, v);
+    if (v->cell != QR_CELL_NULL)
+        printed = qr_value_text(text, qr_vector_print(qr_value_bytes(v), text));
+    return f->encode_text(rows, f, &printed, p);
 }

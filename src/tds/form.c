@@ -172,7 +172,8 @@ enum qr_status qri_field_init(struct qr_tds_field *ret_field, const struct qr_ty
                               bool can_null, struct qr_tds_client client, struct qr_err *err)
 {
     struct qr_type text = qr_type_sized(QR_TYPE_VARCHAR, 0);
-    if (type->id == QR_TYPE_JSON) { /* clients see UTF-8 text, older ones nvarchar */
+    bool vector = type->id == QR_TYPE_VECTOR;
+    if (vector || type->id == QR_TYPE_JSON) { /* clients see UTF-8 text, older ones nvarchar */
         text.collation = qr_collation_find(qr_str("Latin1_General_100_BIN2_UTF8"))->id;
         type = &text;
     }
@@ -197,6 +198,10 @@ enum qr_status qri_field_init(struct qr_tds_field *ret_field, const struct qr_ty
     if (id == QR_TYPE_NVARCHAR && is_new_date_type(type->id)) {
         f.encode = qri_encode_date_as_text;
         f.bytes_max = date_text_units(type) * 2;
+    }
+    if (vector) {
+        f.encode_text = f.encode;
+        f.encode = qri_encode_vector;
     }
     *ret_field = f;
     return QR_OK;

@@ -91,7 +91,8 @@ static enum qr_status bind_columns(struct qri_compile *c, const struct qri_query
             continue;
         enum qr_type_id id = q->items[i]->type.id;
         columns[i].is_fragment =
-            json ? q->items[i]->is_json || id == QR_TYPE_JSON : id == QR_TYPE_XML;
+            json ? q->items[i]->is_json || id == QR_TYPE_JSON || id == QR_TYPE_VECTOR
+                 : id == QR_TYPE_XML;
         if (is_auto)
             auto_level(&levels, q->items[i], &columns[i]);
     }

@@ -93,9 +93,10 @@ enum qr_status qri_sortable(struct qri_compile *c, const struct qr_type *type)
 {
     if (qr_type_is_comparable(type))
         return QR_OK;
-    return qr_sql_fail(c->err, type->id == QR_TYPE_XML    ? 305
-                               : type->id == QR_TYPE_JSON ? 13636
-                                                          : 306);
+    return qr_sql_fail(c->err, type->id == QR_TYPE_XML      ? 305
+                               : type->id == QR_TYPE_JSON   ? 13636
+                               : type->id == QR_TYPE_VECTOR ? 42213
+                                                            : 306);
 }
 
 static enum qr_status bind_item(struct qri_compile *c, struct qri_query *query, size_t position,

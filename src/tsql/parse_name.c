@@ -192,6 +192,16 @@ static struct qr_ast_name type_words(struct qri_parser *p)
     return (struct qr_ast_name){0};
 }
 
+/* A number, or of vector(n, float32) the base type. */
+static void second_argument(struct qri_parser *p, struct qr_ast_type *type)
+{
+    bool vector = qr_str_ieq(type->name.parts[type->name.count - 1].text, qr_str("vector"));
+    if (!vector)
+        type->args[type->arg_count++] = qri_p_int(p);
+    else if (!qri_p_accept_word(p, "FLOAT32"))
+        qri_p_fail_str(p, &p->tok, 40510, qr_str("vector with a base type other than float32"));
+}
+
 void qri_p_type(struct qri_parser *p, struct qr_ast_type *ret_type)
 {
     struct qr_ast_type type = {0};
@@ -206,7 +216,7 @@ void qri_p_type(struct qri_parser *p, struct qr_ast_type *ret_type)
         } else if (p->tok.kind == TOK_INT) {
             type.args[type.arg_count++] = qri_p_int(p);
             if (qri_p_accept_sym(p, ','))
-                type.args[type.arg_count++] = qri_p_int(p);
+                second_argument(p, &type);
         } else {
             if (!qr_str_ieq(type.name.parts[type.name.count - 1].text, qr_str("xml")))
                 qri_p_syntax(p);

@@ -115,6 +115,18 @@ class BadRequests(unittest.TestCase):
                         pass
                     self.assertLess(time.monotonic() - began, 5)
 
+    def test_documents_and_vectors_of_a_bulk_load_are_checked(self):
+        columns = [("i", "int"), ("j", "varchar(8000)"), ("v", "varchar(8000)")]
+        with self.server.connect("d") as connection:
+            connection.execute("CREATE TABLE typed (i int, j json, v vector(2))")
+            connection.bulk_load("typed", columns, [(1, '{"a": [1, 2]}', "[0.5, 1]")])
+            for row, number in (((2, '{"a":', "[1, 2]"), 13609), ((2, "[]", "[1]"), 42204)):
+                with self.assertRaises(tds.Failed) as raised:
+                    connection.bulk_load("typed", columns, [row])
+                self.assertEqual(raised.exception.messages[0].number, number)
+            self.assertEqual(connection.execute("SELECT * FROM typed"),
+                             [(1, '{"a":[1,2]}', "[5.0000000e-001,1.0000000e+000]")])
+
     def test_a_client_that_stops_reading_costs_nobody_else(self):
         with self.server.connect("d") as connection:
             connection.execute("CREATE TABLE wide (a int, b char(1000))")

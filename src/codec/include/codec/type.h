@@ -45,6 +45,7 @@ enum qr_type_id {
     QR_TYPE_UNIQUEIDENTIFIER,
     QR_TYPE_XML,
     QR_TYPE_JSON,
+    QR_TYPE_VECTOR,
     QR_TYPE_SQL_VARIANT,
     QR_TYPE_TABLE,  /* internal: a rowset */
     QR_TYPE_CURSOR, /* internal: a cursor variable */
@@ -64,6 +65,7 @@ enum qr_family {
     QR_FAMILY_GUID,
     QR_FAMILY_XML,
     QR_FAMILY_JSON,
+    QR_FAMILY_VECTOR,
     QR_FAMILY_VARIANT,
     QR_FAMILY_OTHER, /* table, cursor */
 };
@@ -82,6 +84,7 @@ struct qr_type {
     uint8_t scale;     /* decimal, numeric: 0..precision; time, datetime2, datetimeoffset: 0..7 */
     bool is_max;       /* varchar(max), nvarchar(max), varbinary(max) */
     uint16_t length;   /* char, varchar, binary, varbinary: bytes; nchar, nvarchar: UTF-16 units;
+                          vector: dimensions;
                           0 if is_max and for all other types */
     uint16_t
         collation; /* enum qr_collation_id (collation.h) of the char and nchar families, else 0 */
@@ -99,7 +102,7 @@ enum qr_cell {
 
 struct qr_type_info {
     const char *name;         /* as in sys.types */
-    uint8_t system_type_id;   /* sys.types; stable, used on disk; 0 for the internal types */
+    uint8_t system_type_id;   /* sys.types.user_type_id; stable, used on disk; 0: internal */
     uint8_t precedence;       /* documented order, higher wins; 0 = NULL */
     uint8_t precision, scale; /* as sys.types reports (decimal: the maximum) */
     int16_t max_length;       /* as sys.types reports, bytes */
@@ -139,7 +142,9 @@ struct qr_type qr_type_time(enum qr_type_id id, uint8_t scale);
  * double precision, timestamp, sysname, binary varying ...; one space between words;
  * sysname is nvarchar(128)). False if there is no such type. */
 bool qr_type_find(struct qr_str name, struct qr_type *ret_type);
-/* By sys.types.system_type_id; QR_TYPE_NULL if none. */
+/* What sys.types shows as system_type_id: a vector is a kind of varbinary there. */
+int qr_type_shown_id(enum qr_type_id id);
+/* By system_type_id; QR_TYPE_NULL if none. */
 enum qr_type_id qr_type_by_system_id(uint8_t system_type_id);
 
 /* What the user wrote in parentheses: args[0..count), -1 stands for MAX. count 0 applies T-SQL's

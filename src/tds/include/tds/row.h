@@ -58,6 +58,7 @@ typedef uint8_t *qr_tds_encode_fn(struct qr_tds_rows *rows, const struct qr_tds_
 
 struct qr_tds_field { /* how one column is sent */
     qr_tds_encode_fn *encode;
+    qr_tds_encode_fn *encode_text; /* of a vector: for its text */
     struct qr_type type;
     uint8_t token;
     uint8_t info;        /* how its TYPE_INFO is laid out; private */
