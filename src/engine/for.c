@@ -102,6 +102,8 @@ enum qr_status qri_for_row(struct qri_for *f, struct qr_arena *arena, const stru
         status = qri_json_path_row(f, arena, values, err);
     else if (f->call->kind == QR_FORMAT_XML_PATH)
         status = qri_xml_path_row(f, arena, values, err);
+    else if (f->call->kind == QR_FORMAT_XML_EXPLICIT)
+        status = qri_xml_explicit_row(f, arena, values, err);
     else
         status = qri_xml_auto_row(f, arena, values, level, err);
     f->row_count++;

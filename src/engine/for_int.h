@@ -19,6 +19,8 @@ struct qri_for {
     size_t open_count;
     bool first[QRI_FOR_DEPTH_MAX + 1]; /* JSON: no comma is due at this depth yet */
     bool tag_open;                     /* XML: the start tag has not got its '>' */
+    size_t depth;                      /* XML: elements that are open */
+    int tags[QRI_FOR_DEPTH_MAX];       /* EXPLICIT: of `open` */
 };
 
 QR_NODISCARD enum qr_status qri_for_begin(struct qri_for *f, const struct qr_plan_for *call,
@@ -45,6 +47,8 @@ QR_NODISCARD enum qr_status qri_xml_path_row(struct qri_for *f, struct qr_arena 
 QR_NODISCARD enum qr_status qri_xml_auto_row(struct qri_for *f, struct qr_arena *arena,
                                              const struct qr_value *values, uint16_t from,
                                              struct qr_err *err);
+QR_NODISCARD enum qr_status qri_xml_explicit_row(struct qri_for *f, struct qr_arena *arena,
+                                                 const struct qr_value *values, struct qr_err *err);
 void qri_xml_begin(struct qri_for *f);
 void qri_xml_end(struct qri_for *f);
 /* Closes what AUTO has open from `level` on. */

@@ -62,7 +62,7 @@ enum qr_status qri_with(struct qri_compile *c, const struct qr_ast_with *ast)
     if (ast == NULL)
         return QR_OK;
     if (ast->namespace_count > 0)
-        return qr_fail(c->err, QR_UNSUPPORTED, "WITH XMLNAMESPACES is not supported");
+        c->namespaces = ast;
     for (size_t i = 0; i < ast->count; i++) {
         for (size_t k = 0; k < i; k++)
             if (qr_str_ieq(ast->ctes[i].name.text, ast->ctes[k].name.text))

@@ -10,7 +10,7 @@ static const struct mode {
 } modes[] = {
     {QR_FOR_JSON, "AUTO", QR_FORMAT_JSON_AUTO}, {QR_FOR_JSON, "PATH", QR_FORMAT_JSON_PATH},
     {QR_FOR_XML, "RAW", QR_FORMAT_XML_RAW},     {QR_FOR_XML, "AUTO", QR_FORMAT_XML_AUTO},
-    {QR_FOR_XML, "PATH", QR_FORMAT_XML_PATH},
+    {QR_FOR_XML, "PATH", QR_FORMAT_XML_PATH},   {QR_FOR_XML, "EXPLICIT", QR_FORMAT_XML_EXPLICIT},
 };
 
 static enum qr_status bind_option(struct qri_compile *c, const struct qr_ast_option *option,
@@ -67,6 +67,111 @@ static void auto_level(struct levels *levels, const struct qr_expr *expr,
     column->table = leaf->source->alias;
 }
 
+/* --- EXPLICIT: Element!Tag!Attribute!Directive --- */
+
+static enum qr_status bad_name(struct qri_compile *c, struct qr_str name)
+{
+    return qr_sql_fail(c->err, 6802, qri_text_z(c, name));
+}
+
+static bool tag_number(struct qr_str text, int *ret_tag)
+{
+    enum { DIGITS_MAX = 9 };
+    int tag = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9' || i == DIGITS_MAX)
+            return false;
+        tag = tag * 10 + (text.p[i] - '0');
+    }
+    *ret_tag = tag;
+    return tag > 0;
+}
+
+static enum qr_status directive_of(struct qri_compile *c, struct qr_str word,
+                                   enum qr_for_directive *ret_directive)
+{
+    static const struct {
+        const char *word;
+        enum qr_for_directive directive;
+    } words[] = {
+        {"element", QR_DIRECTIVE_ELEMENT}, {"elementxsinil", QR_DIRECTIVE_ELEMENTXSINIL},
+        {"xml", QR_DIRECTIVE_XML},         {"cdata", QR_DIRECTIVE_CDATA},
+        {"hide", QR_DIRECTIVE_HIDE},       {"id", QR_DIRECTIVE_ATTRIBUTE},
+        {"idref", QR_DIRECTIVE_ATTRIBUTE},
+    };
+    static const char *const absent[] = {"xmltext", "idrefs", "nmtoken", "nmtokens"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (qr_str_ieqz(word, words[i].word)) {
+            *ret_directive = words[i].directive;
+            return QR_OK;
+        }
+    for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++)
+        if (qr_str_ieqz(word, absent[i]))
+            return qr_fail(c->err, QR_UNSUPPORTED, "directive %s of FOR XML EXPLICIT", absent[i]);
+    return qr_sql_fail(c->err, 6824, qri_text_z(c, word));
+}
+
+static enum qr_status explicit_column(struct qri_compile *c, struct qr_plan_for *f,
+                                      struct qr_plan_for_column *column)
+{
+    enum { ELEMENT, TAG, ATTRIBUTE, DIRECTIVE, PARTS };
+    struct qr_str name = column->name, parts[PARTS] = {{0}};
+    size_t count = 0, from = 0;
+    for (size_t i = 0; i <= name.n; i++) {
+        if (i < name.n && name.p[i] != '!')
+            continue;
+        if (count == PARTS)
+            return bad_name(c, name);
+        parts[count++] = qr_str_n(name.p + from, i - from);
+        from = i + 1;
+    }
+    if (count < 2 || parts[ELEMENT].n == 0 || !tag_number(parts[TAG], &column->tag))
+        return bad_name(c, name);
+    column->table = parts[ELEMENT];
+    column->name = parts[ATTRIBUTE];
+    column->directive = parts[ATTRIBUTE].n == 0 ? QR_DIRECTIVE_ELEMENT : QR_DIRECTIVE_ATTRIBUTE;
+    if (parts[DIRECTIVE].n > 0)
+        QR_TRY(directive_of(c, parts[DIRECTIVE], &column->directive));
+    if (column->directive == QR_DIRECTIVE_CDATA && column->name.n > 0)
+        return bad_name(c, name);
+    f->xsinil = f->xsinil || column->directive == QR_DIRECTIVE_ELEMENTXSINIL;
+    return QR_OK;
+}
+
+static enum qr_status explicit_columns(struct qri_compile *c, struct qr_plan_for *f,
+                                       struct qr_plan_for_column *columns, size_t count)
+{
+    if (count < 3)
+        return qr_sql_fail(c->err, 6801);
+    for (size_t i = 2; i < count; i++) {
+        QR_TRY(explicit_column(c, f, &columns[i]));
+        for (size_t k = 2; k < i; k++)
+            if (columns[k].tag == columns[i].tag && !qr_str_eq(columns[k].table, columns[i].table))
+                return qr_sql_fail(c->err, 6812, columns[i].tag, qri_text_z(c, columns[k].table),
+                                   qri_text_z(c, columns[i].table));
+    }
+    return QR_OK;
+}
+
+static enum qr_status bind_namespaces(struct qri_compile *c, struct qr_plan_for *f)
+{
+    const struct qr_ast_with *with = c->namespaces;
+    if (with == NULL || f->kind == QR_FORMAT_JSON_AUTO || f->kind == QR_FORMAT_JSON_PATH)
+        return QR_OK;
+    if (f->kind == QR_FORMAT_XML_EXPLICIT)
+        return qr_fail(c->err, QR_UNSUPPORTED, "WITH XMLNAMESPACES for FOR XML EXPLICIT");
+    struct qr_plan_namespace *items = QRI_ARRAY(c, with->namespace_count, struct qr_plan_namespace);
+    if (items == NULL)
+        return qri_nomem(c);
+    for (size_t i = 0; i < with->namespace_count; i++) {
+        items[i].prefix = with->namespaces[i].prefix.text;
+        items[i].uri = with->namespaces[i].uri;
+    }
+    f->namespaces = items;
+    f->namespace_count = with->namespace_count;
+    return QR_OK;
+}
+
 static enum qr_status bind_columns(struct qri_compile *c, const struct qri_query *q,
                                    struct qr_plan_for *f)
 {
@@ -96,6 +201,8 @@ static enum qr_status bind_columns(struct qri_compile *c, const struct qri_query
         if (is_auto)
             auto_level(&levels, q->items[i], &columns[i]);
     }
+    if (f->kind == QR_FORMAT_XML_EXPLICIT)
+        QR_TRY(explicit_columns(c, f, columns, q->out_count));
     f->columns = columns;
     f->column_count = q->out_count;
     return QR_OK;
@@ -151,6 +258,7 @@ enum qr_status qri_for_clause(struct qri_compile *c, const struct qr_ast_query *
         QR_TRY(bind_option(c, &clause->options.items[i], f));
     if (f->without_array_wrapper && f->root.n != 0)
         return qr_sql_fail(c->err, 13620);
+    QR_TRY(bind_namespaces(c, f));
     QR_TRY(bind_columns(c, query, f));
     return wrap(c, query, f);
 }

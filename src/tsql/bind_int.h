@@ -276,6 +276,7 @@ struct qri_compile {
     /* state of the place being bound */
     struct qri_scope *scope;
     struct qri_cte *ctes;
+    const struct qr_ast_with *namespaces; /* WITH XMLNAMESPACES; NULL: none */
     const struct qri_frame *frame;
     enum qri_clause clause;
     bool in_aggregate, in_window;

@@ -6,6 +6,7 @@
 struct saved {
     struct qri_scope *scope;
     struct qri_cte *ctes;
+    const struct qr_ast_with *namespaces;
     const struct qri_frame *frame;
     enum qri_clause clause;
     uint32_t schema_id;
@@ -16,14 +17,15 @@ struct saved {
 
 static struct saved save(const struct qri_compile *c)
 {
-    return (struct saved){c->scope,   c->ctes,         c->frame,   c->clause, c->schema_id,
-                          c->through, c->is_top_query, c->lateral, c->b.line};
+    return (struct saved){c->scope,     c->ctes,    c->namespaces,   c->frame,   c->clause,
+                          c->schema_id, c->through, c->is_top_query, c->lateral, c->b.line};
 }
 
 static void restore(struct qri_compile *c, const struct saved *s)
 {
     c->scope = s->scope;
     c->ctes = s->ctes;
+    c->namespaces = s->namespaces;
     c->frame = s->frame;
     c->clause = s->clause;
     c->schema_id = s->schema_id;
@@ -62,6 +64,7 @@ static enum qr_status bind_select(struct qri_compile *c, const struct qr_cat_obj
     c->apply_scope = c->lateral ? c->scope : NULL;
     struct qri_scope *apply_scope = c->apply_scope;
     c->ctes = NULL;
+    c->namespaces = NULL;
     c->frame = frame;
     c->schema_id = module->schema_id;
     c->through = module;

@@ -224,6 +224,8 @@ static enum qr_status xml_nodes(struct qri_compile *c, const struct qr_expr *obj
         return qri_nomem(c);
     if (object->type.id != QR_TYPE_XML)
         return qr_sql_fail(c->err, 258, qr_type_name(&object->type));
+    if (c->namespaces != NULL)
+        return qr_fail(c->err, QR_UNSUPPORTED, "WITH XMLNAMESPACES for methods of xml");
     if (ast_args->count != 1)
         return qr_sql_fail(c->err, 174, "nodes", 1);
     args[0] = object;

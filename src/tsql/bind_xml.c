@@ -46,6 +46,8 @@ enum qr_status qri_xml_method(struct qri_compile *c, const struct qr_expr *objec
     if (i == count)
         return qr_fail(c->err, QR_UNSUPPORTED, "method %.*s() is not supported", (int)method.n,
                        method.p);
+    if (c->namespaces != NULL)
+        return qr_fail(c->err, QR_UNSUPPORTED, "WITH XMLNAMESPACES for methods of xml");
     if (args->count != methods[i].args)
         return qr_sql_fail(c->err, 174, methods[i].method, (int)methods[i].args);
     const struct qr_expr *both[2] = {object, NULL}, *found = NULL;

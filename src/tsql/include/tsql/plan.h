@@ -189,7 +189,18 @@ enum qr_for_kind {
     QR_FORMAT_XML_RAW,
     QR_FORMAT_XML_AUTO,
     QR_FORMAT_XML_PATH,
+    QR_FORMAT_XML_EXPLICIT,
     QR_FORMAT_BROWSE, /* the result is ordinary rows */
+};
+
+/* What a column of FOR XML EXPLICIT becomes of the element of its tag. */
+enum qr_for_directive {
+    QR_DIRECTIVE_ATTRIBUTE,
+    QR_DIRECTIVE_ELEMENT, /* or text, if the column has no name */
+    QR_DIRECTIVE_ELEMENTXSINIL,
+    QR_DIRECTIVE_XML, /* the same, not escaped */
+    QR_DIRECTIVE_CDATA,
+    QR_DIRECTIVE_HIDE,
 };
 
 struct qr_plan_for_column {
@@ -197,7 +208,13 @@ struct qr_plan_for_column {
     struct qr_type type;
     bool is_fragment;    /* JSON or XML made by a nested FOR ... or JSON_QUERY: not escaped again */
     uint16_t level;      /* AUTO: nesting of the table it comes from, 0 is the outermost */
-    struct qr_str table; /* AUTO: that table's alias */
+    struct qr_str table; /* AUTO: that table's alias; EXPLICIT: the element */
+    int tag;             /* EXPLICIT; `name` is that of the attribute or of an element within */
+    enum qr_for_directive directive;
+};
+
+struct qr_plan_namespace {
+    struct qr_str prefix, uri; /* prefix.n = 0: DEFAULT */
 };
 
 /* FOR JSON / FOR XML: arguments of qfor() are the columns in order. */
@@ -209,6 +226,8 @@ struct qr_plan_for {
     bool include_null_values, without_array_wrapper;              /* JSON */
     const struct qr_plan_for_column *columns;
     size_t column_count;
+    const struct qr_plan_namespace *namespaces; /* XML: on each outermost element */
+    size_t namespace_count;
 };
 
 struct qr_plan_param {
