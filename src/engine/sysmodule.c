@@ -6,9 +6,11 @@
 
 /* T-SQL is broken where a reader of T-SQL breaks it. */
 /* clang-format off */
-/* ODBC type, type name, sizes of a column `c` with system_type_id, max_length, precision, scale. */
+/* ODBC type, type name, sizes of a column `c` with system_type_id, max_length, precision, scale.
+ * 244 is json and, as user_type_id, 255 vector: clients see both as text. */
 #define ODBC_TYPE(c)                                                                               \
-    "CAST(CASE " c ".system_type_id WHEN 104 THEN -7 WHEN 48 THEN -6 WHEN 52 THEN 5 WHEN 56 THEN " \
+    "CAST(CASE CASE WHEN " c ".user_type_id = 255 THEN 244 ELSE " c ".system_type_id END "         \
+    "WHEN 244 THEN -1 WHEN 104 THEN -7 WHEN 48 THEN -6 WHEN 52 THEN 5 WHEN 56 THEN "               \
     "4 WHEN 127 THEN -5 WHEN 59 THEN 7 WHEN 62 THEN 6 WHEN 106 THEN 3 WHEN 108 THEN 2 WHEN 60 "   \
     "THEN 3 WHEN 122 THEN 3 WHEN 175 THEN 1 WHEN 167 THEN 12 WHEN 35 THEN -1 WHEN 239 THEN -8 "   \
     "WHEN 231 THEN -9 WHEN 99 THEN -10 WHEN 173 THEN -2 WHEN 165 THEN -3 WHEN 34 THEN -4 WHEN "   \
@@ -16,8 +18,8 @@
     "THEN @dt WHEN 42 THEN @dt2 WHEN 40 THEN @d WHEN 41 THEN @t WHEN 43 THEN @dto ELSE 0 END AS " \
     "smallint)"
 #define TYPE_NAME_OF(c)                                                                            \
-    "CAST(CASE WHEN " c ".user_type_id > 256 OR " c                                               \
-    ".user_type_id = 256 THEN TYPE_NAME(" c ".user_type_id) ELSE TYPE_NAME(" c                    \
+    "CAST(CASE WHEN " c ".user_type_id >= 255 THEN TYPE_NAME(" c                                   \
+    ".user_type_id) ELSE TYPE_NAME(" c                                                             \
     ".system_type_id) END AS sysname)"
 #define PRECISION_OF(c)                                                                            \
     "CAST(CASE WHEN " c ".system_type_id IN (35, 34) THEN 2147483647 WHEN " c                     \

@@ -116,3 +116,7 @@ EXEC sp_executesql N'INSERT vectors (id, v) VALUES (9, @v); SELECT v FROM vector
 GO
 SELECT VECTOR_DISTANCE('cosine', v, v) FROM vectors WHERE id = 9
 GO
+CREATE TABLE listed (id int, j json, v vector(2))
+GO
+EXEC sp_columns listed
+GO
