@@ -188,6 +188,35 @@ class Network(unittest.TestCase):
             with connect_patiently(quired, "shop_reports") as again:
                 self.assertEqual(again.execute("SELECT a FROM t"), [(1,)])
 
+    def test_a_primary_that_is_cut_off_from_the_service_alone_commits_and_answers_nothing_more(self):
+        quired, world = self.quired, self.world
+        with quired.connect("shop") as primary:
+            primary.execute("CREATE TABLE kept (writer int NOT NULL, seq int NOT NULL, "
+                            "filler varchar(200), PRIMARY KEY (writer, seq))")
+        world.join(world.add(world.node_add_line), world.node_copy_line)
+        node = Role(world.words(world.primary_line)[1:])
+        load = Load(quired, "shop")
+        for name, begin, end in 2 * self.faults(node, REPORTS)[1:]:
+            with self.subTest(name):
+                ready = world.ready("hs-5")
+                self.net.on(REPORTS, node.start)
+                wait_for(lambda: world.ready("hs-5") > ready)
+                load.wait_commits(20, time.monotonic())
+                lost = world.lost("hs-5")
+                begun = time.monotonic()
+                begin()  # it reaches log service and page server as before
+                # a commit that was under way then may be told; whoever is told of one later has it from the service's own
+                self.assertLess(load.wait_commits(20, begun + 5) - begun, 20 * server.SLOWNESS)
+                self.assertEqual(world.lost("hs-5"), lost + 1)
+                self.assertNotEqual(node.process.wait(20 * server.SLOWNESS), 0)  # its lease is over
+                self.assertTrue(any("ev=fatal" in line or "ev=log_failed" in line for line in node.log))
+                server.running.discard(node.process)
+                end()
+                load.verify(self)
+        load.end()
+        load.verify(self)
+        self.ends()
+
     def test_log_and_pages_that_fall_silent_are_waited_for_and_lose_nothing(self):
         quired, world = self.quired, self.world
         with quired.connect("shop") as primary:
