@@ -393,8 +393,14 @@ static enum qr_status adopt(struct qri_ddl_stmt *s, const struct qr_cat_object *
         QR_TRY(check_column(s, table, old, i));
     if (!unchecked)
         QR_TRY(check_rows(s, table, old));
-    *ret_history = qri_copy_object(s->arena, old);
-    return *ret_history == NULL ? qr_fail(s->err, QR_NOMEM, "take a history table") : QR_OK;
+    struct qr_cat_object *history = qri_copy_object(s->arena, old);
+    if (history == NULL)
+        return qr_fail(s->err, QR_NOMEM, "take a history table");
+    for (size_t i = 0; i < table->column_count; i++) /* what is hidden is so in all versions */
+        if (history->columns[i].mask.n == 0)
+            history->columns[i].mask = table->columns[i].mask;
+    *ret_history = history;
+    return QR_OK;
 }
 
 static enum qr_status refuse_versioning(struct qri_ddl_stmt *s, const struct qr_cat_object *table)

@@ -236,3 +236,17 @@ ALTER TABLE Data.Membership ALTER COLUMN FirstName DROP MASKED;
 SELECT FirstName, Phone FROM Data.Membership WHERE MemberID = 1;
 REVERT;
 GO
+-- A history that is taken from a table without masks hides what its table does.
+CREATE TABLE pay_old (id int NOT NULL, pay int NOT NULL, f datetime2 NOT NULL, u datetime2 NOT NULL);
+INSERT pay_old VALUES (1, 500, '2020-01-01', '2021-01-01');
+CREATE TABLE pay (id int NOT NULL PRIMARY KEY, pay int MASKED WITH (FUNCTION = 'default()') NOT NULL,
+    f datetime2 GENERATED ALWAYS AS ROW START NOT NULL, u datetime2 GENERATED ALWAYS AS ROW END NOT NULL, PERIOD FOR SYSTEM_TIME (f, u));
+ALTER TABLE pay SET (SYSTEM_VERSIONING = ON (HISTORY_TABLE = dbo.pay_old));
+GRANT SELECT ON pay TO writer; GRANT SELECT ON pay_old TO writer;
+GO
+SELECT id, pay FROM pay FOR SYSTEM_TIME ALL;
+EXECUTE AS USER = 'writer';
+SELECT id, pay FROM pay FOR SYSTEM_TIME ALL;
+SELECT id, pay FROM pay_old;
+REVERT;
+GO
