@@ -96,16 +96,21 @@ const struct qr_cat_object *qri_policy_of(const struct qr_catalog *cat,
     return NULL;
 }
 
+/* A schema-bound module that names the object, and its column unless that is empty. */
+static bool module_holds(const struct qr_cat_object *m, const struct qr_cat_object *o,
+                         struct qr_str column)
+{
+    return m->is_schema_bound && m != o && module_names(m->text, o->name) &&
+           (column.n == 0 || module_names(m->text, column));
+}
+
 const struct qr_cat_object *qri_bound_to(const struct qri_ddl_stmt *s,
                                          const struct qr_cat_object *o, struct qr_str column)
 {
     const struct qr_catalog *cat = &(*s->catalog)->cat;
     for (size_t i = 0; i < cat->object_count; i++) {
         const struct qr_cat_object *m = cat->objects[i];
-        if (policy_holds(m, o, column))
-            return m;
-        if (m->is_schema_bound && m != o && module_names(m->text, o->name) &&
-            (column.n == 0 || module_names(m->text, column)))
+        if (policy_holds(m, o, column) || module_holds(m, o, column))
             return m;
     }
     return NULL;
@@ -337,13 +342,13 @@ static bool is_enforced(const struct qr_cat_object *table, struct qr_str column)
     return false;
 }
 
-/* A column that a policy reads. */
-static bool is_in_policy(const struct qr_cat_object *table, struct qr_str column)
+/* A policy or a module that is bound to the schema names the object. */
+static bool is_bound(const struct qr_catalog *cat, const struct qr_cat_object *o)
 {
-    for (size_t i = 0; i < table->policy_count; i++)
-        if (table->policies[i]->is_schema_bound && policy_holds(table->policies[i], table, column))
+    for (size_t i = 0; i < cat->object_count; i++)
+        if (module_holds(cat->objects[i], o, (struct qr_str){NULL, 0}))
             return true;
-    return false;
+    return qri_policy_of(cat, o) != NULL;
 }
 
 /* The constraint that an index belongs to has its name. */
@@ -405,7 +410,8 @@ static enum qr_status rename_part(struct qri_ddl *ddl, struct qr_ast_name *name,
     const struct qr_cat_column *renamed = column ? qr_cat_column_find(now, part) : NULL;
     if (column && now->history_of != 0)
         return qri_fail_table(&s, 13759, now);
-    if (renamed != NULL && (is_enforced(now, part) || is_in_policy(now, renamed->name)))
+    if (renamed != NULL &&
+        (is_enforced(now, part) || qri_bound_to(&s, target.object, renamed->name) != NULL))
         return qr_sql_fail(err, 15336, qri_ddl_spell(ddl->arena, name));
     for (size_t i = 0; column && i < now->column_count; i++) {
         if (qr_str_ieq(now->columns[i].name, new_name) && !qr_str_ieq(part, new_name))
@@ -497,7 +503,7 @@ enum qr_status qri_ddl_rename(struct qri_ddl *ddl, struct qr_str name, struct qr
                            class_name.n > 0 ? qri_z(ddl->arena, class_name) : "(null)");
     if (qr_cat_find(&(*ddl->main)->cat, target.schema_id, new_name) != NULL)
         return qr_sql_fail(err, 15335, qri_z(ddl->arena, new_name), "OBJECT");
-    if (qri_policy_of(&(*ddl->main)->cat, target.object) != NULL)
+    if (!target.is_temp && is_bound(&(*ddl->main)->cat, target.object))
         return qr_sql_fail(err, 15336, qri_z(ddl->arena, name));
     QR_TRY(qri_ddl_begin(&s, ddl, target.is_temp, err));
     struct qr_cat_object now = *target.object;

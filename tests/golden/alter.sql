@@ -119,3 +119,16 @@ alter table g add b int
 GO
 insert g values (7.5, 8)
 select * from h
+-- What a schema-bound view names keeps its name.
+CREATE TABLE bound_rows (id int, a int, b int);
+GO
+CREATE VIEW bound_view WITH SCHEMABINDING AS SELECT id, a FROM dbo.bound_rows;
+GO
+EXEC sp_rename 'bound_rows.a', 'aa', 'COLUMN';
+GO
+EXEC sp_rename 'bound_rows', 'other_rows';
+GO
+EXEC sp_rename 'bound_rows.b', 'bb', 'COLUMN';
+EXEC sp_rename 'bound_view', 'other_view';
+SELECT name FROM sys.columns WHERE object_id = OBJECT_ID('bound_rows') ORDER BY column_id;
+GO
