@@ -389,48 +389,82 @@ static enum qr_status rename_in_history(struct qri_ddl_stmt *s, const struct qr_
     return qri_put_table(s, now, old);
 }
 
+static enum qr_status rename_column(struct qri_ddl_stmt *s, struct qr_cat_object *now,
+                                    const struct qr_ast_name *name, struct qr_str new_name,
+                                    bool *ret_found)
+{
+    struct qr_str part = name->parts[name->count - 1].text;
+    const struct qr_cat_column *renamed = qr_cat_column_find(now, part);
+    if (now->history_of != 0)
+        return qri_fail_table(s, 13759, now);
+    if (renamed != NULL && (is_enforced(now, part) || qri_bound_to(s, now, renamed->name) != NULL))
+        return qr_sql_fail(s->err, 15336, qri_ddl_spell(s->arena, name));
+    for (size_t i = 0; i < now->column_count; i++) {
+        if (qr_str_ieq(now->columns[i].name, new_name) && !qr_str_ieq(part, new_name))
+            return qr_sql_fail(s->err, 15335, qri_z(s->arena, new_name), "COLUMN");
+        if (qr_str_ieq(now->columns[i].name, part)) {
+            now->columns[i].name = new_name;
+            *ret_found = true;
+        }
+    }
+    return *ret_found ? rename_in_history(s, now, part, new_name) : QR_OK;
+}
+
+/* Indexes and statistics of a table share names. */
+static enum qr_status rename_index(struct qri_ddl_stmt *s, struct qr_cat_object *now,
+                                   struct qr_str part, struct qr_str new_name, const char *kind,
+                                   bool *ret_found)
+{
+    bool is_index = qr_str_ieqz(qr_str("INDEX"), kind), taken = false;
+    struct qr_cat_index *index = NULL;
+    struct qr_str *at = NULL;
+    for (size_t i = 0; i < now->index_count; i++) {
+        taken |= qr_str_ieq(now->indexes[i].name, new_name);
+        if (is_index && qr_str_ieq(now->indexes[i].name, part)) {
+            index = &now->indexes[i];
+            at = &index->name;
+        }
+    }
+    for (size_t i = 0; i < now->stats_count; i++) {
+        taken |= qr_str_ieq(now->stats[i].name, new_name);
+        if (!is_index && qr_str_ieq(now->stats[i].name, part))
+            at = &now->stats[i].name;
+    }
+    *ret_found = at != NULL;
+    if (at == NULL)
+        return QR_OK;
+    *at = new_name;
+    if (index != NULL)
+        QR_TRY(rename_key(s, index)); /* a key's name is first an object's */
+    if (taken && !qr_str_ieq(part, new_name))
+        return qr_sql_fail(s->err, 15335, qri_z(s->arena, new_name), kind);
+    return QR_OK;
+}
+
+/* `kind`: COLUMN, INDEX or STATISTICS. */
 static enum qr_status rename_part(struct qri_ddl *ddl, struct qr_ast_name *name,
-                                  struct qr_str new_name, bool column, struct qr_err *err)
+                                  struct qr_str new_name, const char *kind, struct qr_err *err)
 {
     struct qri_ddl_stmt s;
     struct qri_target target;
-    struct qr_str part = name->parts[name->count - 1].text;
     struct qr_ast_name table = *name;
     table.count--;
     if (table.count == 0)
-        return qr_sql_fail(err, 15248, column ? "COLUMN" : "INDEX");
+        return qr_sql_fail(err, 15248, kind);
     QR_TRY(qri_ddl_resolve(ddl, &table, &target, err));
     if (!may_rename(ddl, &target) || target.object->type != QR_CAT_TABLE)
-        return qr_sql_fail(err, 15248, column ? "COLUMN" : "INDEX");
+        return qr_sql_fail(err, 15248, kind);
     QR_TRY(qri_ddl_begin(&s, ddl, target.is_temp, err));
     struct qr_cat_object *now = qri_copy_object(ddl->arena, target.object);
     if (now == NULL)
         return qr_fail(err, QR_NOMEM, "rename");
     bool found = false;
-    const struct qr_cat_column *renamed = column ? qr_cat_column_find(now, part) : NULL;
-    if (column && now->history_of != 0)
-        return qri_fail_table(&s, 13759, now);
-    if (renamed != NULL &&
-        (is_enforced(now, part) || qri_bound_to(&s, target.object, renamed->name) != NULL))
-        return qr_sql_fail(err, 15336, qri_ddl_spell(ddl->arena, name));
-    for (size_t i = 0; column && i < now->column_count; i++) {
-        if (qr_str_ieq(now->columns[i].name, new_name) && !qr_str_ieq(part, new_name))
-            return qr_sql_fail(err, 15335, qri_z(ddl->arena, new_name), "COLUMN");
-        if (qr_str_ieq(now->columns[i].name, part)) {
-            now->columns[i].name = new_name;
-            found = true;
-        }
-    }
-    for (size_t i = 0; !column && i < now->index_count; i++)
-        if (qr_str_ieq(now->indexes[i].name, part)) {
-            now->indexes[i].name = new_name;
-            QR_TRY(rename_key(&s, &now->indexes[i]));
-            found = true;
-        }
+    if (qr_str_ieqz(qr_str("COLUMN"), kind))
+        QR_TRY(rename_column(&s, now, name, new_name, &found));
+    else
+        QR_TRY(rename_index(&s, now, name->parts[name->count - 1].text, new_name, kind, &found));
     if (!found)
-        return qr_sql_fail(err, 15248, column ? "COLUMN" : "INDEX");
-    if (column)
-        QR_TRY(rename_in_history(&s, now, part, new_name));
+        return qr_sql_fail(err, 15248, kind);
     QR_TRY(qri_put_table(&s, now, target.object));
     return qri_ddl_commit(&s);
 }
@@ -458,8 +492,8 @@ static enum qr_status rename_constraint(struct qri_ddl_stmt *s, const struct qr_
     return qri_change_put_object(&s->change, table, s->err);
 }
 
-/* Without a class the last part may be a column or an index: there is no such object, but its table
- * is there. The class, or `class_name`. */
+/* Without a class the last part may be a column, index or statistics: there is no such object, but
+ * its table is there. The class, or `class_name`. */
 static struct qr_str rename_class(struct qri_ddl *ddl, const struct qr_ast_name *name,
                                   struct qr_str class_name)
 {
@@ -477,6 +511,9 @@ static struct qr_str rename_class(struct qri_ddl *ddl, const struct qr_ast_name 
     for (size_t i = 0; i < target.object->index_count; i++)
         if (qr_str_ieq(target.object->indexes[i].name, part))
             return qr_str("INDEX");
+    for (size_t i = 0; i < target.object->stats_count; i++)
+        if (qr_str_ieq(target.object->stats[i].name, part))
+            return qr_str("STATISTICS");
     return class_name;
 }
 
@@ -488,10 +525,10 @@ enum qr_status qri_ddl_rename(struct qri_ddl *ddl, struct qr_str name, struct qr
     struct qri_ddl_stmt s;
     QR_TRY(parse_name(ddl, name, &parsed, err));
     class_name = rename_class(ddl, &parsed, class_name);
-    if (qr_str_ieqz(class_name, "COLUMN"))
-        return rename_part(ddl, &parsed, new_name, true, err);
-    if (qr_str_ieqz(class_name, "INDEX"))
-        return rename_part(ddl, &parsed, new_name, false, err);
+    static const char *const parts[] = {"COLUMN", "INDEX", "STATISTICS"};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (qr_str_ieqz(class_name, parts[i]))
+            return rename_part(ddl, &parsed, new_name, parts[i], err);
     if (qr_str_ieqz(class_name, "USERDATATYPE"))
         return qr_sql_fail(err, 40510, "sp_rename of a type");
     enum qr_status status = qri_ddl_resolve(ddl, &parsed, &target, err);

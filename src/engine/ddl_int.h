@@ -231,7 +231,8 @@ QR_NODISCARD enum qr_status qri_drop_rights(struct qri_ddl_stmt *s, enum qr_perm
 QR_NODISCARD enum qr_status qri_check_body(const struct qr_ast_function *function,
                                            struct qr_err *err);
 
-/* sp_rename: `class` "OBJECT", "COLUMN", "INDEX", "USERDATATYPE" or empty. */
+/* sp_rename: `class` "OBJECT", "COLUMN", "INDEX", "STATISTICS", "USERDATATYPE" or
+ * empty. */
 QR_NODISCARD enum qr_status qri_ddl_rename(struct qri_ddl *ddl, struct qr_str name,
                                            struct qr_str new_name, struct qr_str class_name,
                                            struct qr_err *err);

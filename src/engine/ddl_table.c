@@ -288,7 +288,9 @@ struct qr_cat_object *qri_copy_object(struct qr_arena *arena, const struct qr_ca
     o->indexes = qr_arena_array(arena, o->index_count, sizeof *o->indexes);
     o->fks = qr_arena_array(arena, o->fk_count, sizeof *o->fks);
     o->checks = qr_arena_array(arena, o->check_count, sizeof *o->checks);
-    if (o->columns == NULL || o->indexes == NULL || o->fks == NULL || o->checks == NULL)
+    o->stats = qr_arena_array(arena, o->stats_count, sizeof *o->stats);
+    if (o->columns == NULL || o->indexes == NULL || o->fks == NULL || o->checks == NULL ||
+        o->stats == NULL)
         return NULL;
     if (o->column_count > 0)
         memcpy(o->columns, object->columns, o->column_count * sizeof *o->columns);
@@ -298,6 +300,8 @@ struct qr_cat_object *qri_copy_object(struct qr_arena *arena, const struct qr_ca
         memcpy(o->fks, object->fks, o->fk_count * sizeof *o->fks);
     if (o->check_count > 0)
         memcpy(o->checks, object->checks, o->check_count * sizeof *o->checks);
+    if (o->stats_count > 0)
+        memcpy(o->stats, object->stats, o->stats_count * sizeof *o->stats);
     return o;
 }
 

@@ -29,6 +29,22 @@ ALTER TABLE t ALTER COLUMN b int;
 GO
 ALTER TABLE t ALTER COLUMN b varchar(30);
 GO
+EXEC sp_rename 'dbo.t.s1', 's7', 'STATISTICS'; EXEC sp_rename 't.s7', 's8';
+GO
+SELECT name, stats_id FROM sys.stats WHERE object_id=OBJECT_ID('t') AND user_created = 1 ORDER BY stats_id;
+GO
+EXEC sp_rename 't.s8', 'IA', 'STATISTICS';
+GO
+EXEC sp_rename 't.ia', 'ib', 'INDEX';
+GO
+EXEC sp_rename 't.ia', 's8', 'INDEX';
+GO
+EXEC sp_rename 't.ia', 'x', 'STATISTICS';
+GO
+EXEC sp_rename 't.a', 'z', 'COLUMN';
+GO
+BEGIN TRAN; EXEC sp_rename 't.s8', 's9', 'STATISTICS'; ROLLBACK; EXEC sp_rename 't.ia', 'IA', 'INDEX'; EXEC sp_rename 't.IA', 'ia'; EXEC sp_rename 't.s8', 's1';
+GO
 UPDATE STATISTICS t s1; UPDATE STATISTICS t (ia, [s 2]) WITH FULLSCAN; UPDATE STATISTICS t;
 GO
 UPDATE STATISTICS t nope;
