@@ -124,6 +124,12 @@ static enum qr_status set_options(struct qri_build *b, struct qr_cat_index *x,
     return QR_OK;
 }
 
+/* Rows of a table are never split. */
+enum qr_status qri_build_scheme(struct qri_build *b, struct qr_str scheme)
+{
+    return scheme.n == 0 ? QR_OK : qr_sql_fail(b->err, 40510, "ON partition_scheme(column)");
+}
+
 static enum qr_status build_key(struct qri_build *b, const struct qr_ast_constraint *def,
                                 const struct qr_ast_column_def *column)
 {
@@ -131,6 +137,7 @@ static enum qr_status build_key(struct qri_build *b, const struct qr_ast_constra
     struct qr_cat_object *t = b->table;
     struct qr_cat_index x = {
         .is_unique = true, .is_primary_key = primary, .is_unique_constraint = !primary};
+    QR_TRY(qri_build_scheme(b, def->scheme));
     for (size_t i = 0; primary && i < t->index_count; i++)
         if (t->indexes[i].is_primary_key)
             return qr_sql_fail(b->err, 1779, table_z(b));
@@ -168,6 +175,7 @@ enum qr_status qri_build_index(struct qri_build *b, const struct qr_ast_index_de
     struct qr_cat_object *t = b->table;
     if (def->exotic.n > 0)
         return qr_sql_fail(b->err, 40510, qri_z(b->arena, def->exotic));
+    QR_TRY(qri_build_scheme(b, def->scheme));
     struct qr_cat_index x = {.name = def->name.text,
                              .is_unique = def->unique,
                              .is_clustered = def->clustered == QR_YES && !def->columnstore};

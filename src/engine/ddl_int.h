@@ -116,6 +116,7 @@ QR_NODISCARD enum qr_status qri_constraint_failed(enum qr_status status, struct 
 QR_NODISCARD enum qr_status qri_build_constraint(struct qri_build *b,
                                                  const struct qr_ast_constraint *def,
                                                  const struct qr_ast_column_def *column);
+QR_NODISCARD enum qr_status qri_build_scheme(struct qri_build *b, struct qr_str scheme);
 QR_NODISCARD enum qr_status qri_build_index(struct qri_build *b,
                                             const struct qr_ast_index_def *def);
 /* The column's own constraints, then those of the table; then computed columns are typed. */

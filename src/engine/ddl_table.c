@@ -469,6 +469,7 @@ enum qr_status qri_ddl_create_table(struct qri_ddl *ddl, const struct qr_ast_stm
     struct qr_cat_object table = new_table(&s, &target);
     struct qri_build b;
     qri_build_init(&b, &s, &table);
+    QR_TRY(qri_build_scheme(&b, ast->scheme));
     QR_TRY(qri_build_def(&b, &ast->def));
     for (size_t i = 0; i < ast->options.count; i++)
         if (qr_str_ieqz(ast->options.items[i].name, "SYSTEM_VERSIONING") &&

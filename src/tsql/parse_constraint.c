@@ -74,13 +74,14 @@ void qri_p_index_options(struct qri_parser *p, struct qr_ast_options *options)
 
 struct qr_str qri_p_storage(struct qri_parser *p)
 {
-    uint32_t begin = p->tok.begin;
+    struct qr_str none = qr_str("");
     if (!qri_p_accept(p, KW_ON))
-        return qr_str("");
-    qri_p_ident_or_string(p);
-    if (qri_p_at_sym(p, '('))
-        qri_p_skip_paren(p);
-    return qri_p_text_from(p, begin);
+        return none;
+    struct qr_str name = qri_p_ident_or_string(p).text;
+    if (!qri_p_at_sym(p, '('))
+        return none;
+    qri_p_skip_paren(p);
+    return name;
 }
 
 static enum qr_ast_reference_action reference_action(struct qri_parser *p)
@@ -144,7 +145,7 @@ static void key_constraint(struct qri_parser *p, struct qr_ast_constraint *c)
     if (qri_p_at_sym(p, '('))
         qri_p_key_columns(p, &c->columns);
     qri_p_index_options(p, &c->options);
-    c->storage = qri_p_storage(p);
+    c->scheme = qri_p_storage(p);
 }
 
 static void check_constraint(struct qri_parser *p, struct qr_ast_constraint *c)

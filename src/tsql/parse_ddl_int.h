@@ -18,7 +18,8 @@ void qri_p_key_columns(struct qri_parser *p,
                        struct qr_ast_order *columns); /* ( c [ASC|DESC], ... ) */
 void qri_p_index_options(struct qri_parser *p,
                          struct qr_ast_options *options); /* WITH ..., if any */
-struct qr_str qri_p_storage(struct qri_parser *p); /* ON filegroup | scheme(column), if any */
+/* ON filegroup | scheme(column), if any: the scheme */
+struct qr_str qri_p_storage(struct qri_parser *p);
 /* parse_index.c */
 void qri_p_inline_index(struct qri_parser *p, struct qr_ast_index_def *def);
 struct qr_ast_stmt *qri_p_create_index(struct qri_parser *p);

@@ -25,7 +25,7 @@ static void index_rest(struct qri_parser *p, struct qr_ast_index_def *def)
         def->where_text = qri_p_text_from(p, begin);
     }
     qri_p_index_options(p, &def->options);
-    def->storage = qri_p_storage(p);
+    def->scheme = qri_p_storage(p);
     if (qri_p_accept(p, KW_FILESTREAM_ON))
         qri_p_ident_or_string(p);
 }

@@ -51,18 +51,17 @@ void qri_p_table_def(struct qri_parser *p, struct qr_ast_table_def *def)
 }
 
 /* ON x TEXTIMAGE_ON y FILESTREAM_ON z, in any order */
-static struct qr_str table_storage(struct qri_parser *p)
+static void table_storage(struct qri_parser *p, struct qr_ast_create_table *node)
 {
-    uint32_t begin = p->tok.begin;
-    bool any = false;
-    while (qri_p_at(p, KW_ON) || qri_p_at(p, KW_TEXTIMAGE_ON) || qri_p_at(p, KW_FILESTREAM_ON)) {
-        any = true;
-        qri_p_advance(p);
-        qri_p_ident_or_string(p);
-        if (qri_p_at_sym(p, '('))
-            qri_p_skip_paren(p);
+    for (;;) {
+        if (qri_p_at(p, KW_ON)) {
+            node->scheme = qri_p_storage(p);
+        } else if (qri_p_accept(p, KW_TEXTIMAGE_ON) || qri_p_accept(p, KW_FILESTREAM_ON)) {
+            qri_p_ident_or_string(p);
+        } else {
+            return;
+        }
     }
-    return any ? qri_p_text_from(p, begin) : qr_str("");
 }
 
 struct qr_ast_stmt *qri_p_create_table(struct qri_parser *p)
@@ -84,12 +83,11 @@ struct qr_ast_stmt *qri_p_create_table(struct qri_parser *p)
         node->exotic = qr_str("NODE");
     else if (qri_p_accept2(p, KW_AS, KW_EDGE))
         node->exotic = qr_str("EDGE");
-    node->storage = table_storage(p);
+    table_storage(p, node);
     if (qri_p_at(p, KW_WITH) && qri_p_peek_sym(p, 1, '(')) {
         qri_p_advance(p);
         qri_p_options_paren(p, &node->options);
     }
-    if (node->storage.n == 0)
-        node->storage = table_storage(p);
+    table_storage(p, node);
     return qri_p_finish(p, node);
 }

@@ -73,7 +73,7 @@ static void test_column_properties_are_kept(void **state)
     assert_true(c[6].hidden);
     assert_int_equal(c[7].type.name.count, 0);
     assert_str(t->def.period_end.text, "e");
-    assert_str(t->storage, "on [PRIMARY] textimage_on [default]");
+    assert_str(t->scheme, ""); /* filegroups only */
 }
 
 static void test_table_constraints_and_indexes_are_kept(void **state)
@@ -81,7 +81,7 @@ static void test_table_constraints_and_indexes_are_kept(void **state)
     const struct qr_ast_create_table *t = parse_stmt(
         *state,
         "create table t (a int, b int, constraint pk primary key nonclustered (a desc, b) "
-        "with (pad_index = off, fillfactor = 80) on [fg], "
+        "with (pad_index = off, fillfactor = 80) on [ps](a), "
         "foreign key (a, b) references u (c, d) not for replication, "
         "check not for replication (a < b), index ix unique clustered (a) where b > 0)",
         QR_AS_CREATE_TABLE);
@@ -91,7 +91,7 @@ static void test_table_constraints_and_indexes_are_kept(void **state)
     assert_true(k[0].columns.items[0].descending && !k[0].columns.items[1].descending);
     assert_int_equal(k[0].options.count, 2);
     assert_str(k[0].options.items[0].word, "OFF");
-    assert_str(k[0].storage, "on [fg]");
+    assert_str(k[0].scheme, "ps");
     assert_int_equal(k[1].ref_columns.count, 2);
     assert_true(k[1].not_for_replication && k[2].not_for_replication);
     assert_int_equal(t->def.index_count, 1);

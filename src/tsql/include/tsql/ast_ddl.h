@@ -37,7 +37,7 @@ struct qr_ast_constraint {
     struct qr_ast_ident for_column; /* DEFAULT x FOR c */
     bool with_values;
     struct qr_ast_options options; /* WITH (...), WITH FILLFACTOR = n */
-    struct qr_str storage;         /* text of ON filegroup, absent mostly */
+    struct qr_str scheme;          /* ON scheme(column); a filegroup is not kept */
 };
 struct qr_ast_constraints {
     struct qr_ast_constraint *items;
@@ -57,7 +57,7 @@ struct qr_ast_index_def { /* CREATE INDEX and indexes inside CREATE TABLE */
     struct qr_ast_expr *where; /* filter; NULL: none */
     struct qr_str where_text;
     struct qr_ast_options options;
-    struct qr_str storage;
+    struct qr_str scheme; /* as of a constraint */
 };
 
 struct qr_ast_column_def {
@@ -93,7 +93,7 @@ struct qr_ast_create_table {
     struct qr_ast_name name;
     struct qr_ast_table_def def;
     struct qr_ast_options options; /* WITH (...) */
-    struct qr_str storage;         /* text of ON ..., TEXTIMAGE_ON ..., absent mostly */
+    struct qr_str scheme;          /* ON scheme(column); filegroups are not kept */
     struct qr_str exotic; /* "NODE", "EDGE", "FILETABLE", "EXTERNAL TABLE": refused later */
 };
 
