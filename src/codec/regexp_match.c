@@ -9,7 +9,7 @@
 enum {
     SLOTS_MAX = 4 << 20,    /* in all threads of one list */
     STEPS_A_POLL = 1 << 16, /* a millisecond or so */
-    NO_CHAR = UINT32_MAX,   /* the end of the text */
+    NO_CHAR = INT32_MAX,    /* the end of the text */
 };
 
 /* Threads in the order in which their matches are preferred. */

@@ -1,6 +1,7 @@
 /* Pattern to tree, by RE2's grammar (github.com/google/re2/wiki/Syntax): regexp_int.h. */
 #include "regexp_int.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -144,6 +145,7 @@ static enum qr_status char_node(struct qri_regexp_parser *p, uint32_t c,
             return qri_regexp_set_node(p, &set, ret_node);
     }
     QR_TRY(qri_regexp_node(p, QRI_RE_CHAR, ret_node));
+    assert(*ret_node != NULL);
     (*ret_node)->c = c;
     return QR_OK;
 }
@@ -382,6 +384,7 @@ static enum qr_status repeated(struct qri_regexp_parser *p, struct qri_regexp_no
         times * (*node)->repeats > QRI_REPEAT_MAX)
         return qri_regexp_bad(p, "invalid repetition size", from);
     QR_TRY(qri_regexp_node(p, QRI_RE_REPEAT, &repeat));
+    assert(repeat != NULL);
     repeat->first = *node;
     repeat->min = min;
     repeat->max = max;

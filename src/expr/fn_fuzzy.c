@@ -168,8 +168,8 @@ static enum qr_status similarity(const struct qr_call *c, double *ret_share, str
     *ret_share = a.count == 0 && b.count == 0 ? 1 : 0;
     if (m == 0)
         return QR_OK;
-    double swaps = (double)(out_of_order(&a, &b, in_a, in_b) / 2);
-    double jaro = (m / (double)a.count + m / (double)b.count + (m - swaps) / m) / 3;
+    size_t swaps = out_of_order(&a, &b, in_a, in_b) / 2;
+    double jaro = (m / (double)a.count + m / (double)b.count + (m - (double)swaps) / m) / 3;
     size_t prefix = 0;
     while (prefix < PREFIX_MAX && prefix < a.count && prefix < b.count &&
            a.keys[prefix] == b.keys[prefix])
