@@ -415,6 +415,7 @@ class Estate:
         self.logs += self.quired.log
         if cleanly:
             self.quired.announced = {word.split("=")[1] for line in self.quired.log for word in line.split() if word.startswith("ev=")}
+            self.quired.announced.add("child_ended")  # of what was killed just now it may not be said yet
             self.quired.stop()
         else:
             self.quired.kill()
